@@ -1,0 +1,105 @@
+"""Debian packages for the lab, unpacked and never installed.
+
+Everything is resolved at run time, because kernel package names go stale with every security update.  The archive is
+the one this machine already uses: its address and its keyring are read from apt's own configuration.
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+from typing import List, Sequence, Tuple
+
+SUITE = "bookworm"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+def cache_dir() -> pathlib.Path:
+    """Where the lab keeps what is slow to get: outside the clone, so that a fresh clone finds it again."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    path = pathlib.Path(base) / "vqcheck"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+class Archive:
+    """One Debian suite, binaries and sources, with package lists of its own."""
+
+    def __init__(self, suite: str = SUITE) -> None:
+        self.suite = suite
+        self.home = cache_dir() / "apt" / suite
+        self._updated = False
+
+    def _options(self) -> List[str]:
+        options = {
+            "Dir::Etc::sourcelist": str(self.home / "sources.list"),
+            "Dir::Etc::sourceparts": "-",
+            "Dir::State::Lists": str(self.home / "lists"),
+            "Dir::Cache": str(self.home / "cache"),
+            "Dir::State::status": "/dev/null",
+            "APT::Sandbox::User": "root",
+        }
+        return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+
+    def _apt(self, tool: str, *words: str, cwd: "pathlib.Path | None" = None) -> str:
+        done = subprocess.run([tool, *self._options(), *words], cwd=cwd, text=True, capture_output=True)
+        if done.returncode:
+            raise RuntimeError(f"{tool} {' '.join(words)} failed:\n{done.stdout[-800:]}{done.stderr[-800:]}")
+        return done.stdout
+
+    def update(self) -> None:
+        """Fetch the package lists once a run."""
+        if self._updated:
+            return
+        for folder in (self.home / "lists" / "partial", self.home / "cache" / "archives" / "partial"):
+            folder.mkdir(parents=True, exist_ok=True)
+        lines = []
+        for uri, release in _machine_sources():
+            where = f"[signed-by={KEYRING}] {uri} {release.replace(SUITE, self.suite)} main"
+            lines += [f"deb {where}", f"deb-src {where}"]
+        (self.home / "sources.list").write_text("\n".join(dict.fromkeys(lines)) + "\n")
+        self._apt("apt-get", "update")
+        self._updated = True
+
+    def dependency(self, meta: str, prefix: str) -> str:
+        """The first package that starts with `prefix` among the dependencies of a meta package."""
+        self.update()
+        for line in self._apt("apt-cache", "depends", meta).splitlines():
+            name = line.strip().partition("Depends: ")[2]
+            if name.startswith(prefix):
+                return name
+        raise RuntimeError(f"{meta} depends on no {prefix}*")
+
+    def unpack(self, names: Sequence[str], into: pathlib.Path) -> None:
+        """Download binary packages and unpack them under `into`."""
+        self.update()
+        pool = into.with_name(into.name + ".debs")
+        pool.mkdir(parents=True, exist_ok=True)
+        self._apt("apt-get", "download", *names, cwd=pool)
+        into.mkdir(parents=True, exist_ok=True)
+        for deb in sorted(pool.glob("*.deb")):
+            subprocess.run(["dpkg-deb", "-x", str(deb), str(into)], check=True)
+        shutil.rmtree(pool)
+
+    def source(self, name: str, into: pathlib.Path) -> pathlib.Path:
+        """Download a source package and unpack it; returns its directory."""
+        self.update()
+        into.mkdir(parents=True, exist_ok=True)
+        self._apt("apt-get", "source", "--download-only", name, cwd=into)
+        (dsc,) = into.glob("*.dsc")
+        tree = into / "tree"
+        subprocess.run(["dpkg-source", "--no-check", "-x", str(dsc), str(tree)], check=True, capture_output=True)
+        return tree
+
+
+def _machine_sources() -> List[Tuple[str, str, str]]:
+    """(address, release, keyring) of each Debian archive that this machine's apt knows."""
+    listing = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)", "Created-By: Packages", "Origin: Debian"], text=True, capture_output=True, check=True).stdout
+    found = []
+    for line in dict.fromkeys(listing.splitlines()):
+        uri, release = line.split("|")
+        if release.startswith(SUITE):
+            found.append((uri, release))
+    if not found:
+        raise RuntimeError("apt knows no Debian archive here: run 'apt-get update' first")
+    return found

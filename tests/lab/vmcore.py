@@ -1,0 +1,58 @@
+"""Guest RAM as an ELF vmcore that crash and drgn open.
+
+QEMU's own dump-guest-memory is of no use here: it drains the block layer first, which completes what hangs or hangs itself.
+"""
+import mmap
+import pathlib
+import struct
+
+RAM_OFFSET = 1 << 20
+"""Where a vmcore's RAM begins; what comes before is for the headers, and a hole in the file for the most part."""
+NOTE_NAME = b"VMCOREINFO\0"
+NOTE_LIMIT = 1 << 16
+TEXT_START = b"OSRELEASE="
+
+ELF_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
+PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
+NOTE_HEADER = struct.Struct("<III")
+ET_CORE, EM_X86_64, PT_LOAD, PT_NOTE = 4, 62, 1, 4
+
+
+def finish(path: pathlib.Path) -> None:
+    """Give the file `path`, which holds guest RAM from RAM_OFFSET on, the headers of a vmcore.
+
+    The RAM must be one piece from guest-physical address 0: so it is for up to 2 GB on the machine q35.
+    """
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        note = _vmcoreinfo(memory)
+        size = len(memory) - RAM_OFFSET
+        first = ELF_HEADER.size + 2 * PROGRAM_HEADER.size
+        identity = b"\x7fELF" + bytes((2, 1, 1)) + bytes(9)  # 64 bits, little-endian, version 1
+        memory[:first + len(note)] = b"".join((
+            ELF_HEADER.pack(identity, ET_CORE, EM_X86_64, 1, 0, ELF_HEADER.size, 0, 0,
+                            ELF_HEADER.size, PROGRAM_HEADER.size, 2, 0, 0, 0),
+            PROGRAM_HEADER.pack(PT_NOTE, 0, first, 0, 0, len(note), len(note), 0),
+            PROGRAM_HEADER.pack(PT_LOAD, 0, RAM_OFFSET, 0, 0, size, size, 0),
+            note,
+        ))
+
+
+def _vmcoreinfo(memory: mmap.mmap) -> bytes:
+    """The note in which Linux says where its symbols are (KASLR moves them).
+
+    It stands in RAM as a whole ELF note, and its text a second time without a header; only the note will do.
+    """
+    position = memory.find(NOTE_NAME, RAM_OFFSET)
+    while position >= 0:
+        start = position - NOTE_HEADER.size
+        name_size, text_size, _ = NOTE_HEADER.unpack(memory[start:position])
+        text = position + _padded(len(NOTE_NAME))
+        end = text + _padded(text_size)
+        if name_size == len(NOTE_NAME) and text_size <= NOTE_LIMIT and memory[text:end].startswith(TEXT_START):
+            return memory[start:end]
+        position = memory.find(NOTE_NAME, position + 1)
+    raise ValueError("no VMCOREINFO note in guest RAM: the guest has not come that far")
+
+
+def _padded(size: int) -> int:
+    return (size + 3) // 4 * 4

@@ -1,0 +1,114 @@
+"""What the commands of crash and gdb share: options, files, and errors as one clear line.
+
+A command gathers a snapshot through a target and shows it, writes it, or records how it was gathered.  It never ends
+the debugger's session: whatever goes wrong is a message.
+"""
+import argparse
+import traceback
+from typing import Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence
+
+from .snapshot.model import Snapshot
+from .snapshot.write import to_json, write_file
+from .target import vqcap
+from .target.errors import TargetError
+from .target.recording import Recorder
+from .target.target import Target
+
+OK = 0
+FAILED = 1
+USAGE = 2
+
+
+class Face(NamedTuple):
+    """How one debugger's command looks to its user."""
+
+    name: str
+    """The command: `vqstate`, `vq-host`."""
+    side: str
+    metavar: str
+    summary: str
+    examples: str
+    take: Callable[[Target, Optional[str]], Snapshot]
+    """Gathers the snapshot of one device, or of all when the name is None.  Raises TargetError."""
+    show: Callable[[Snapshot, bool], str]
+    """The snapshot as text; True for all there is to say of one device."""
+
+
+class _Stop(Exception):
+    """The parser has said all there is to say."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that writes through the debugger's output and never exits the process."""
+
+    write: Callable[[str], Any]
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            self.write(message)
+
+    def exit(self, status: int = 0, message: Optional[str] = None) -> NoReturn:
+        self._print_message(message or "")
+        raise _Stop(status)
+
+
+def parser(face: Face, write: Callable[[str], Any]) -> argparse.ArgumentParser:
+    """The command's options."""
+    options = _Parser(prog=face.name, description=face.summary, epilog="examples:\n" + face.examples,
+                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.write = write
+    options.add_argument("device", nargs="?", metavar=face.metavar, help="show this one in full; all in short if none")
+    options.add_argument("-o", "--output", metavar="FILE", help="write the snapshot as JSON for `vqcheck merge`")
+    options.add_argument("--json", action="store_true", help="print the snapshot as JSON instead of tables")
+    options.add_argument("--capture", metavar="FILE.vqcap",
+                         help="record what was read, so that `vqcheck replay` can run it again anywhere")
+    options.add_argument("--traceback", action="store_true", help="for a bug report: show where an error came from")
+    return options
+
+
+def run(face: Face, words: Sequence[str], open_target: Callable[[], Target], write: Callable[[str], Any]) -> int:
+    """Run the command; returns its exit status.  Never raises."""
+    try:
+        options = parser(face, write).parse_args(list(words))
+    except _Stop as stop:
+        return USAGE if stop.status else OK
+    try:
+        asked = {"side": face.side}
+        if options.device:
+            asked["device"] = options.device
+        recorder = Recorder(open_target(), asked)
+        snapshot = face.take(recorder, options.device)
+        _write_files(options, recorder, snapshot, write)
+        if options.json:
+            write(to_json(snapshot))
+        elif not (options.output or options.capture):
+            write(face.show(snapshot, options.device is not None))
+        return OK
+    except Exception as problem:  # whatever it is, the debugger's session goes on
+        write(f"{face.name}: {_in_words(problem)}\n")
+        if options.traceback:
+            write(traceback.format_exc())
+        return FAILED
+
+
+def _in_words(problem: Exception) -> str:
+    if isinstance(problem, (TargetError, OSError)):
+        return str(problem)
+    return f"internal error: {type(problem).__name__}: {problem} (run it with --traceback and report that)"
+
+
+def _write_files(options: argparse.Namespace, recorder: Recorder, snapshot: Snapshot,
+                 write: Callable[[str], Any]) -> None:
+    wanted: List[Any] = []
+    if options.output:
+        wanted.append((options.output, to_json(snapshot).encode("ascii"), "snapshot"))
+    if options.capture:
+        wanted.append((options.capture, vqcap.pack(recorder.bundle), "recording"))
+    for path, content, what in wanted:
+        write_file(path, content)
+        queues = sum(len(device.queues) for device in snapshot.devices)
+        write(f"{what} of {len(snapshot.devices)} device(s), {queues} queue(s) written to {path}\n")

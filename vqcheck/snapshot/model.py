@@ -1,0 +1,231 @@
+"""One side of a set of virtqueues, as data.
+
+Raw values under the names that kernel and QEMU engineers know; distances and judgements are the checker's.  A field
+that could not be read is None, and `absent` of the same record gives the reason under the field's name.
+
+The docstrings are more than prose: the JSON Schema takes its descriptions from their `field: text` lines, and reader
+and schema take types and ranges from the annotations.
+"""
+from typing import Dict, List, NamedTuple, Optional
+
+from .device_model import AvailEntry, DeviceState, HostDevice, Notify, ThreadState
+from .driver_model import DriverState, GuestDevice, Irq, Request, UsedEntry
+from .kinds import U8, U16, U32, U64, Hex
+
+SCHEMA_VERSION = 1
+
+GUEST = "guest"
+HOST = "host"
+
+
+class Producer(NamedTuple):
+    """What made the snapshot.
+
+    name: the program.
+    version: its version.
+    debugger: name and version of the debugger it ran in; null for a transcription.
+    """
+
+    name: str
+    version: str
+    debugger: Optional[str] = None
+
+
+class TargetInfo(NamedTuple):
+    """What was read.
+
+    kind: `linux` for a guest's kernel, `qemu` for a QEMU process.
+    release: the kernel's release, as uname -r has it; for QEMU its machine type.
+    machine: architecture of the guest.
+    name: the guest's host name, or the VM's name as QEMU knows it.
+    uuid: the VM's UUID, as the guest's firmware tables and QEMU's -uuid have it.
+    build_id: GNU build id of the kernel or of the QEMU binary.
+    pid: process id of QEMU.
+    absent: why fields are null.
+    """
+
+    kind: str
+    release: Optional[str] = None
+    machine: Optional[str] = None
+    name: Optional[str] = None
+    uuid: Optional[str] = None
+    build_id: Optional[str] = None
+    pid: Optional[U32] = None
+    absent: Dict[str, str] = {}
+
+
+class Observation(NamedTuple):
+    """What a person saw besides the snapshot.
+
+    stuck: whether the I/O was seen not to move for longer than any healthy request takes.
+    note: what was seen, in a person's words.
+    """
+
+    stuck: bool
+    note: str
+
+
+class Capture(NamedTuple):
+    """When and how the state was caught.
+
+    method: `live`, `core`, `dump`, or `hand` for a transcription.
+    time: wall-clock time of the capture, ISO 8601 with a time zone; by the side's own clock.
+    time_source: where `time` comes from.
+    source: base name of the file that was read.
+    clock_ns: the guest kernel's monotonic clock at its last tick, in nanoseconds; request ages count up to it.
+    observation: what a person saw besides.
+    absent: why fields are null.
+    """
+
+    method: str
+    time: Optional[str] = None
+    time_source: Optional[str] = None
+    source: Optional[str] = None
+    clock_ns: Optional[U64] = None
+    observation: Optional[Observation] = None
+    absent: Dict[str, str] = {}
+
+
+class Bus(NamedTuple):
+    """Where the device sits, as the guest sees it.
+
+    type: `pci`, `mmio` or `ccw`.
+    address: the address on that bus, for PCI domain:bus:device.function.
+    """
+
+    type: str
+    address: Optional[str] = None
+
+
+class Features(NamedTuple):
+    """Feature bits.
+
+    negotiated: the mask that driver and device agreed on.
+    names: names of the negotiated bits, lowest first.
+    offered: the mask that the device offers; known to the host only.
+    """
+
+    negotiated: Hex
+    names: List[str]
+    offered: Optional[Hex] = None
+
+
+class Rings(NamedTuple):
+    """Where the three areas of the queue lie: what the two sides are paired by.
+
+    desc: the descriptor table.
+    avail: the available ring (driver area).
+    used: the used ring (device area).
+    space: `physical` for guest-physical addresses, `iova` when ACCESS_PLATFORM is negotiated.
+    """
+
+    desc: Hex
+    avail: Hex
+    used: Hex
+    space: str
+
+
+class RingState(NamedTuple):
+    """The shared part of a split ring, as this side read it from guest memory.
+
+    avail_flags: avail->flags, written by the driver.
+    avail_idx: avail->idx, written by the driver: where it will put the next head.
+    used_event: written by the driver, read by the device; gates interrupts (device to driver).
+    used_flags: used->flags, written by the device.
+    used_idx: used->idx, written by the device: where it will put the next used element.
+    avail_event: written by the device, read by the driver; gates kicks (driver to device).
+    """
+
+    avail_flags: U16
+    avail_idx: U16
+    used_event: U16
+    used_flags: U16
+    used_idx: U16
+    avail_event: U16
+
+
+class Queue(NamedTuple):
+    """One virtqueue as one side sees it.
+
+    queue_index: its index in the device.
+    name: its name, as the driver gave it.
+    role: what it is for; `request` queues are empty when idle.
+    layout: `split` or `packed`.
+    size: entries.
+    rings: where it lies.
+    ring: the shared part, as read by this side.
+    driver: the driver's private state; guest side only.
+    device: the device's private state; host side only.
+    irq: the interrupt, as the guest kernel sees it.
+    notify: the notifiers, as QEMU has them.
+    available: entries of the available ring that the device has not popped; host side only.
+    used: entries of the used ring that the driver has not consumed; guest side only.
+    in_flight: heads that the driver has handed out and not got back; guest side only.
+    absent: why fields are null.
+    """
+
+    queue_index: U16
+    name: Optional[str] = None
+    role: str = "unknown"
+    layout: Optional[str] = None
+    size: Optional[U16] = None
+    rings: Optional[Rings] = None
+    ring: Optional[RingState] = None
+    driver: Optional[DriverState] = None
+    device: Optional[DeviceState] = None
+    irq: Optional[Irq] = None
+    notify: Optional[Notify] = None
+    available: Optional[List[AvailEntry]] = None
+    used: Optional[List[UsedEntry]] = None
+    in_flight: Optional[List[Request]] = None
+    absent: Dict[str, str] = {}
+
+
+class Device(NamedTuple):
+    """One virtio device as one side sees it.
+
+    name: how this side calls it: `vdb`, `virtio-disk1`.
+    type: `blk`, `net` …
+    device_id: virtio device id.
+    bus: where it sits.
+    status: device status byte.
+    features: feature bits.
+    guest: the driver's side.
+    host: QEMU's side.
+    queues: its virtqueues.
+    absent: why fields are null.
+    """
+
+    name: str
+    type: str
+    device_id: U16
+    queues: List[Queue]
+    bus: Optional[Bus] = None
+    status: Optional[U8] = None
+    features: Optional[Features] = None
+    guest: Optional[GuestDevice] = None
+    host: Optional[HostDevice] = None
+    absent: Dict[str, str] = {}
+
+
+class Snapshot(NamedTuple):
+    """One side of a VM's virtqueues at one instant.
+
+    schema: version of this document's schema.
+    side: `guest` or `host`.
+    producer: what made it.
+    target: what was read.
+    capture: when and how.
+    devices: the virtio devices.
+    threads: threads of QEMU and where they stood; host side only.
+    absent: why fields are null.
+    """
+
+    schema: int
+    side: str
+    producer: Producer
+    target: TargetInfo
+    capture: Capture
+    devices: List[Device]
+    threads: Optional[List[ThreadState]] = None
+    absent: Dict[str, str] = {}

@@ -1,0 +1,1 @@
+"""What a debugger must answer, and nothing else."""

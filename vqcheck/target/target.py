@@ -1,0 +1,137 @@
+"""The questions that a walker asks a debugger.
+
+gdb, crash with PyKdump, crash with our own loader, and a replay file differ only in how they answer these.  A walker
+never touches a debugger's own values.
+"""
+from typing import NamedTuple, Optional, Sequence, Tuple
+
+from .errors import NoMember, NoSymbol, NotSupported, NoType
+
+
+class Member(NamedTuple):
+    """Where a member lies in its type; both in bytes."""
+
+    offset: int
+    size: int
+
+
+class Thread(NamedTuple):
+    """A thread and the functions that it stands in, innermost first."""
+
+    id: int
+    """The kernel's thread id."""
+    name: Optional[str]
+    functions: Optional[Tuple[str, ...]]
+    """None when its stack can't be unwound; then `reason` says why."""
+    reason: Optional[str] = None
+
+
+class Identity(NamedTuple):
+    """What is being read, and how."""
+
+    debugger: str
+    """Name and version of the debugger, as in `gdb 13.1`."""
+    method: str
+    """`live`, `core` (of a process) or `dump` (of a machine's memory)."""
+    source: Optional[str] = None
+    """Base name of the file that is being read, if there is one."""
+    pid: Optional[int] = None
+    build_id: Optional[str] = None
+    machine: Optional[str] = None
+    """Architecture, as uname -m has it."""
+    time: Optional[float] = None
+    """Seconds since the epoch at which the state was caught, as far as the debugger knows."""
+    time_source: Optional[str] = None
+
+
+class Target:
+    """A debugger on one target.
+
+    A subclass answers with None where a symbol, type or member does not exist, and raises TargetError (most often
+    Unreadable) where it can't tell.  It never writes to the target and never lets it run.
+    """
+
+    byte_order: str = "little"
+    pointer_size: int = 8
+
+    def symbol(self, name: str) -> Optional[int]:
+        """The address of a symbol."""
+        raise NotImplementedError
+
+    def symbol_name(self, address: int) -> Optional[str]:
+        """The name of the symbol that starts exactly at an address."""
+        raise NotImplementedError
+
+    def type_size(self, type_name: str) -> Optional[int]:
+        """The size of a type in bytes; C's spelling, `struct request` or a typedef's name."""
+        raise NotImplementedError
+
+    def member(self, type_name: str, path: str) -> Optional[Member]:
+        """Where a member lies; the path may lead through embedded structs (`split.vring.num`), never pointers."""
+        raise NotImplementedError
+
+    def read(self, address: int, size: int, physical: bool = False) -> bytes:
+        """Exactly `size` bytes at a virtual (or physical) address.  Raises Unreadable."""
+        raise NotImplementedError
+
+    def threads(self) -> Sequence[Thread]:
+        """All threads of the target with their stacks."""
+        raise NotSupported("this debugger does not list threads")
+
+    def eventfd_count(self, fd: int) -> Optional[int]:
+        """The counter of an eventfd of a live process, read without touching the process; None if it is no eventfd."""
+        raise NotSupported("an eventfd's counter is known for a live process only")
+
+    def identity(self) -> Identity:
+        """What is being read, and how."""
+        raise NotImplementedError
+
+    # What follows is the same for every target.
+
+    def address_of(self, name: str) -> int:
+        """The address of a symbol.  Raises NoSymbol."""
+        address = self.symbol(name)
+        if address is None:
+            raise NoSymbol(name)
+        return address
+
+    def size_of(self, type_name: str) -> int:
+        """The size of a type.  Raises NoType."""
+        size = self.type_size(type_name)
+        if size is None:
+            raise NoType(type_name)
+        return size
+
+    def member_of(self, type_name: str, *paths: str) -> Member:
+        """The first of several members that exists: a field that was renamed is one more name tried."""
+        for path in paths:
+            found = self.member(type_name, path)
+            if found is not None:
+                return found
+        self.size_of(type_name)
+        raise NoMember(type_name, *paths)
+
+    def read_uint(self, address: int, size: int) -> int:
+        """An unsigned integer in the target's byte order."""
+        raw = self.read(address, size)
+        return int.from_bytes(raw, "big" if self.byte_order == "big" else "little")
+
+    def read_pointer(self, address: int) -> int:
+        """A pointer of the target."""
+        return self.read_uint(address, self.pointer_size)
+
+    def read_string(self, address: int, limit: int = 256) -> str:
+        """A NUL-terminated string of at most `limit` bytes; bytes that are no UTF-8 come back escaped."""
+        raw = b""
+        while len(raw) < limit:
+            # Up to the end of a block at a time: the string may be the last thing before a page that is not there.
+            step = min(limit - len(raw), 64 - (address + len(raw)) % 64)
+            raw += self.read(address + len(raw), step)
+            if b"\0" in raw:
+                break
+        return decode_text(raw)
+
+
+def decode_text(raw: bytes) -> str:
+    """The text before the first NUL; bytes that are no UTF-8 come back escaped."""
+    return raw.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")

@@ -1,0 +1,1 @@
+"""What the virtio specification says: pure functions on bytes and integers."""
