@@ -3,7 +3,7 @@
 gdb, crash with PyKdump, crash with our own loader, and a replay file differ only in how they answer these.  A walker
 never touches a debugger's own values.
 """
-from typing import NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from .errors import NoMember, NoSymbol, NotSupported, NoType
 
@@ -113,8 +113,16 @@ class Target:
 
     def read_uint(self, address: int, size: int) -> int:
         """An unsigned integer in the target's byte order."""
-        raw = self.read(address, size)
+        return self.decode_uint(self.read(address, size))
+
+    def decode_uint(self, raw: bytes) -> int:
+        """An unsigned integer from bytes in the target's byte order."""
         return int.from_bytes(raw, "big" if self.byte_order == "big" else "little")
+
+    def decode_pointers(self, raw: bytes, stride: int = 0, offset: int = 0) -> List[int]:
+        """The pointers in an array of pointers, or at `offset` in each struct of an array with that `stride`."""
+        return [self.decode_uint(raw[at + offset:at + offset + self.pointer_size])
+                for at in range(0, len(raw), stride or self.pointer_size)]
 
     def read_pointer(self, address: int) -> int:
         """A pointer of the target."""

@@ -42,7 +42,7 @@ class View:
 
     def uint(self, *paths: str) -> int:
         """An unsigned integer, an enumeration or a bool, as wide as the member is."""
-        return int.from_bytes(self.raw(*paths), "big" if self.target.byte_order == "big" else "little")
+        return self.target.decode_uint(self.raw(*paths))
 
     def sint(self, *paths: str) -> int:
         """A signed integer, as wide as the member is."""

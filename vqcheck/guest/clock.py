@@ -1,0 +1,37 @@
+"""The guest kernel's clocks at its last tick.
+
+Source: Linux kernel/time/timekeeping.c.  What is read is the timekeeper as of the last tick: while the guest's vCPUs
+stood still, so did these clocks, and ages computed against them are too small.
+"""
+from typing import NamedTuple
+
+from ..target.errors import NoSymbol
+from ..target.target import Target
+from ..target.view import View
+
+
+class Clock(NamedTuple):
+    """Nanoseconds of CLOCK_MONOTONIC, and seconds since the epoch of CLOCK_REALTIME."""
+
+    monotonic_ns: int
+    realtime: float
+
+
+def clock(target: Target) -> Clock:
+    """Both clocks as of the last tick.  Raises TargetError."""
+    keeper = _timekeeper(target)
+    fraction = keeper.uint("tkr_mono.xtime_nsec") >> min(keeper.uint("tkr_mono.shift"), 63)
+    return Clock(keeper.uint("tkr_mono.base") + fraction, keeper.uint("xtime_sec") + fraction / 1e9)
+
+
+def _timekeeper(target: Target) -> View:
+    # `tk_core` has an anonymous type; its copy `shadow_timekeeper`, equal after every tick, does not.  Newer kernels
+    # have neither: first tk_core got the type tk_data (6.13), then there was one for each timekeeper (7.x).
+    address = target.symbol("shadow_timekeeper")
+    if address is not None:
+        return View(target, "struct timekeeper", address)
+    for name in ("timekeeper_data", "tk_core"):
+        address = target.symbol(name)
+        if address is not None:
+            return View(target, "struct tk_data", address).embedded("struct timekeeper", "timekeeper")
+    raise NoSymbol("shadow_timekeeper, timekeeper_data or tk_core")

@@ -1,0 +1,85 @@
+"""A drgn program as a Target: an independent witness for what crash and gdb read.
+
+Needs the drgn package (`pip install vqcheck[drgn]`); nothing else imports this module.
+"""
+import os
+from typing import Optional, Sequence
+
+import drgn
+
+from .errors import NotSupported, Unreadable
+from .target import Identity, Member, Target, Thread
+
+
+class DrgnTarget(Target):
+    """Answers from a drgn.Program that has its memory and its debug information."""
+
+    def __init__(self, program: "drgn.Program", source: Optional[str] = None) -> None:
+        self.program = program
+        self._source = source
+        platform = program.platform
+        if platform is not None:
+            self.byte_order = "little" if platform.flags & drgn.PlatformFlags.IS_LITTLE_ENDIAN else "big"
+            self.pointer_size = 8 if platform.flags & drgn.PlatformFlags.IS_64_BIT else 4
+
+    def symbol(self, name: str) -> Optional[int]:
+        try:
+            return int(self.program.symbol(name).address)
+        except LookupError:
+            return None
+
+    def symbol_name(self, address: int) -> Optional[str]:
+        try:
+            symbol = self.program.symbol(address)
+        except LookupError:
+            return None
+        return str(symbol.name) if symbol.address == address else None
+
+    def type_size(self, type_name: str) -> Optional[int]:
+        try:
+            size = self.program.type(type_name).size
+        except (LookupError, SyntaxError):
+            return None
+        return None if size is None else int(size)
+
+    def member(self, type_name: str, path: str) -> Optional[Member]:
+        try:
+            offset, at = 0, self.program.type(type_name)
+            for name in path.split("."):
+                while at.kind == drgn.TypeKind.TYPEDEF:
+                    at = at.type
+                found = at.member(name)
+                if found.bit_field_size is not None:
+                    return None
+                offset, at = offset + found.offset, found.type
+            return Member(offset, drgn.sizeof(at))
+        except (LookupError, SyntaxError):
+            return None
+        except TypeError:  # an array without a length has no size
+            return Member(offset, 0)
+
+    def read(self, address: int, size: int, physical: bool = False) -> bytes:
+        try:
+            return bytes(self.program.read(address, size, physical))
+        except (drgn.FaultError, ValueError, OverflowError) as problem:
+            raise Unreadable(address, size, str(problem))
+
+    def threads(self) -> Sequence[Thread]:
+        if self.program.flags & drgn.ProgramFlags.IS_LINUX_KERNEL:
+            raise NotSupported("the stacks of a guest's CPUs are not in its memory")
+        return [self._thread(thread) for thread in self.program.threads()]
+
+    def _thread(self, thread: "drgn.Thread") -> Thread:
+        try:
+            return Thread(thread.tid, None, tuple(frame.name for frame in thread.stack_trace()))
+        except (ValueError, LookupError, drgn.FaultError) as problem:
+            return Thread(thread.tid, None, None, str(problem))
+
+    def identity(self) -> Identity:
+        kernel = bool(self.program.flags & drgn.ProgramFlags.IS_LINUX_KERNEL)
+        live = bool(self.program.flags & drgn.ProgramFlags.IS_LIVE)
+        return Identity(
+            debugger=f"drgn {drgn.__version__}",
+            method="live" if live else "dump" if kernel else "core",
+            source=os.path.basename(self._source) if self._source else None,
+        )
