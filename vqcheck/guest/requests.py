@@ -65,16 +65,17 @@ def _request(target: Target, head: int, data: int, request_queue: Optional[int],
         operation=operation,
         sector=sector,
         bytes=absent.take("bytes", request.uint, "__data_len"),
-        age_ns=absent.take("age_ns", _age, request, clock_ns),
+        age_ns=absent.take("age_ns", _age, request, clock_ns, "start_time_ns"),
+        issued_ns=absent.take("issued_ns", _age, request, clock_ns, "io_start_time_ns"),
         state=None if state is None else STATES.get(state, f"state_{state}"),
         absent=dict(absent),
     )
 
 
-def _age(request: View, clock_ns: Optional[int]) -> int:
+def _age(request: View, clock_ns: Optional[int], since: str) -> int:
     if clock_ns is None:
         raise NotSupported("the guest's clock is not known")
-    started = request.uint("start_time_ns")
+    started = request.uint(since)
     if started == 0:
-        raise NotSupported("the kernel did not note when the request was started")
+        raise NotSupported(f"the kernel did not note {since}, as nobody had asked for I/O statistics")
     return clock_ns - started

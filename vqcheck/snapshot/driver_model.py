@@ -89,7 +89,8 @@ class Request(NamedTuple):
     operation: REQ_OP_* without its prefix, in lower case.
     sector: first sector, of 512 bytes.
     bytes: length of the data.
-    age_ns: time since the request was started, up to capture.clock_ns.
+    age_ns: time since the request was allocated (start_time_ns), up to capture.clock_ns; includes time in a scheduler.
+    issued_ns: time since it was handed to the driver (io_start_time_ns); kept only where I/O statistics need it.
     state: MQ_RQ_* without its prefix, in lower case.
     absent: why fields are null.
     """
@@ -100,6 +101,7 @@ class Request(NamedTuple):
     sector: Optional[U64] = None
     bytes: Optional[U64] = None
     age_ns: Optional[int] = None
+    issued_ns: Optional[int] = None
     state: Optional[str] = None
     absent: Dict[str, str] = {}
 

@@ -3,11 +3,13 @@
 The writer is our own because PyKdump's Python has no json module, and one writer everywhere means one form.
 """
 import os
-from typing import Any, List
+import re
+from typing import Any, List, Match
 
 from .kinds import Hex
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
+_NOT_PLAIN = re.compile(r'[^ !#-\[\]-~]')
 
 
 def to_plain(value: Any) -> Any:
@@ -53,15 +55,14 @@ def _wrapped(opening: str, items: List[str], closing: str, newline: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + "".join(map(_character, text)) + '"'
+    return '"' + _NOT_PLAIN.sub(_escaped, text) + '"'
 
 
-def _character(one: str) -> str:
+def _escaped(match: Match[str]) -> str:
+    one = match.group()
     code = ord(one)
     if one in _ESCAPES:
         return _ESCAPES[one]
-    if 0x20 <= code < 0x7F:
-        return one
     if code > 0xFFFF:
         code -= 0x10000
         return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
@@ -69,13 +70,21 @@ def _character(one: str) -> str:
 
 
 def write_file(path: str, content: bytes) -> None:
-    """Write a file whole or not at all: into a neighbour first, then renamed.  Raises OSError."""
+    """Write a file whole or not at all: into a neighbour first, then renamed.  Raises OSError.
+
+    What is no regular file (`/dev/null`, a pipe) is written to, never replaced: crash is mostly run by root.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as out:
+            out.write(content)
+        return
+    path = os.path.realpath(path)
     incoming = f"{path}.{os.getpid()}.part"
     try:
         with open(incoming, "wb") as out:
             out.write(content)
         os.rename(incoming, path)
-    except OSError:
+    except BaseException:
         if os.path.exists(incoming):
             os.unlink(incoming)
         raise

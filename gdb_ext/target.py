@@ -1,0 +1,174 @@
+"""gdb as a Target: a live process or a core, looked at and never touched."""
+import os
+import re
+import time
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence
+
+import gdb
+
+from vqcheck.target.errors import NotSupported, TargetError, Unreadable
+from vqcheck.target.target import Identity, Member, Target, Thread
+
+from .core_map import CoreMap, NotACore, missing, read_core_map
+
+MAX_FRAMES = 64
+
+STRUCTS = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION)
+
+
+class GdbTarget(Target):
+    """Answers from gdb's current inferior.  Raises TargetError when there is no process and no core."""
+
+    def __init__(self) -> None:
+        self._inferior = gdb.selected_inferior()
+        if not self._inferior.pid:
+            raise TargetError("there is nothing to look at: attach to a QEMU process or open its core first")
+        self._core_path = _core_path()
+        self._core: Optional[CoreMap] = None
+        if self._core_path:
+            try:
+                self._core = read_core_map(self._core_path)
+            except (NotACore, OSError) as problem:
+                raise TargetError(f"the core can't be trusted, as its program headers can't be read: {problem}")
+        self._own_files = _own_files()
+        self._types: Dict[str, Optional[Any]] = {}
+        self.pointer_size = gdb.lookup_type("void").pointer().sizeof
+        self.byte_order = "big" if "big" in gdb.execute("show endian", to_string=True) else "little"
+
+    def symbol(self, name: str) -> Optional[int]:
+        # The debug information first: a static of this name is meant, not a symbol of some library.
+        for lookup in (gdb.lookup_static_symbol, gdb.lookup_global_symbol):
+            found = lookup(name)
+            if found is not None and found.symtab is not None:
+                return int(found.value().address)
+        return None
+
+    def symbol_name(self, address: int) -> Optional[str]:
+        text = gdb.execute(f"info symbol {address:#x}", to_string=True)
+        found = re.match(r"(\S+) in section ", text)
+        return found.group(1) if found else None
+
+    def type_size(self, type_name: str) -> Optional[int]:
+        found = self._type(type_name)
+        return None if found is None else int(found.sizeof)
+
+    def member(self, type_name: str, path: str) -> Optional[Member]:
+        at, offset = self._type(type_name), 0
+        for name in path.split("."):
+            field = None if at is None else _field(at.strip_typedefs(), name)
+            if field is None:
+                return None
+            offset, at = offset + field.offset, field.type
+        assert at is not None
+        return Member(offset, int(at.sizeof))
+
+    def _type(self, name: str) -> Optional[Any]:
+        if name not in self._types:
+            try:
+                self._types[name] = gdb.lookup_type(name)
+            except gdb.error:
+                self._types[name] = None
+        return self._types[name]
+
+    def read(self, address: int, size: int, physical: bool = False) -> bytes:
+        if physical:
+            raise NotSupported("gdb knows no guest-physical addresses")
+        if self._core is not None:
+            reason = missing(self._core, address, size, self._own_files)
+            if reason:
+                raise Unreadable(address, size, reason)
+        try:
+            return bytes(self._inferior.read_memory(address, size))
+        except (gdb.error, OverflowError) as problem:
+            raise Unreadable(address, size, str(problem))
+
+    def threads(self) -> Sequence[Thread]:
+        before = gdb.selected_thread()
+        frame = gdb.selected_frame() if before is not None else None
+        try:
+            return [_thread(thread) for thread in sorted(self._inferior.threads(), key=lambda one: one.num)]
+        finally:
+            if before is not None:
+                before.switch()
+            if frame is not None and frame.is_valid():
+                frame.select()
+
+    def eventfd_count(self, fd: int) -> Optional[int]:
+        if self._core_path:
+            raise NotSupported("an eventfd's counter is in the host's kernel, not in a core")
+        connection = getattr(self._inferior, "connection", None)
+        if connection is not None and connection.type != "native":
+            raise NotSupported("an eventfd's counter is known for a process of this machine only")
+        try:
+            with open(f"/proc/{self._inferior.pid}/fdinfo/{fd}") as info:
+                found = re.search(r"^eventfd-count:\s*([0-9a-f]+)$", info.read(), re.MULTILINE)
+        except OSError as problem:
+            raise NotSupported(f"/proc/{self._inferior.pid}/fdinfo/{fd}: {problem.strerror}")
+        return int(found.group(1), 16) if found else None
+
+    def identity(self) -> Identity:
+        program = gdb.current_progspace().filename
+        version = re.search(r"\d+\.\d+(\.\d+)?", gdb.VERSION)
+        return Identity(
+            debugger=f"gdb {version.group() if version else gdb.VERSION}",
+            method="core" if self._core_path else "live",
+            source=os.path.basename(self._core_path or program or "") or None,
+            pid=self._inferior.pid,
+            build_id=_build_id(program),
+            time=os.path.getmtime(self._core_path) if self._core_path else time.time(),
+            time_source="the core file's time stamp" if self._core_path else "this machine's clock",
+        )
+
+
+def _core_path() -> Optional[str]:
+    found = re.search(r"core dump file:\s+`(.+)', file type", gdb.execute("info files", to_string=True))
+    return found.group(1) if found else None
+
+
+def _own_files() -> FrozenSet[str]:
+    names = [objfile.filename for objfile in gdb.objfiles()]
+    return frozenset(os.path.realpath(name) for name in names if name)
+
+
+def _build_id(program: Optional[str]) -> Optional[str]:
+    try:
+        return str(gdb.lookup_objfile(program).build_id) if program else None
+    except ValueError:
+        return None
+
+
+class _Field:
+    """A member of a struct: its offset in bytes and its type."""
+
+    def __init__(self, offset: int, kind: Any) -> None:
+        self.offset = offset
+        self.type = kind
+
+
+def _field(kind: Any, name: str) -> Optional[_Field]:
+    """A member by name, also inside anonymous structs and unions; None for a bit field, which has no bytes."""
+    if kind.code not in STRUCTS:
+        return None
+    for field in kind.fields():
+        if field.name == name:
+            return None if field.bitsize else _Field(field.bitpos // 8, field.type)
+        if not field.name:
+            inner = _field(field.type.strip_typedefs(), name)
+            if inner is not None:
+                return _Field(field.bitpos // 8 + inner.offset, inner.type)
+    return None
+
+
+def _thread(thread: Any) -> Thread:
+    """A thread's stack.  Function names come from debug information or symbols; a frame without either is `??`."""
+    functions: List[str] = []
+    try:
+        thread.switch()
+        frame = gdb.newest_frame()
+        while frame is not None and len(functions) < MAX_FRAMES:
+            functions.append(frame.name() or "??")
+            frame = frame.older()
+    except gdb.error as problem:
+        if not functions:
+            return Thread(thread.ptid[1] or thread.ptid[0], thread.name, None, str(problem))
+    return Thread(thread.ptid[1] or thread.ptid[0], thread.name, tuple(functions))

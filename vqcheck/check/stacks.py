@@ -1,0 +1,63 @@
+"""Where QEMU's threads stood, and whether that explains what the rings show.
+
+A healthy queue caught between virtqueue_push and the notification, or between the kick and its handler, has exactly
+the indexes of a lost event.  Only the stack of the thread that serves the queue tells them apart.
+"""
+from typing import FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+
+from ..snapshot.device_model import ThreadState
+from ..snapshot.model import Snapshot
+from .pairing import Pair
+
+WAITS: FrozenSet[str] = frozenset((
+    "ppoll", "__ppoll", "poll", "__poll", "__GI___poll", "epoll_wait", "epoll_pwait", "epoll_pwait2", "qemu_poll_ns",
+    "fdmon_poll_wait", "fdmon_epoll_wait", "fdmon_io_uring_wait", "g_main_context_poll", "g_poll", "io_uring_enter",
+    "__sys_io_uring_enter", "_io_uring_get_cqe", "io_uring_wait_cqe",
+))
+"""Functions in which an event loop sleeps."""
+
+VIRTIO_PREFIXES = ("virtio_", "virtqueue_", "vring_", "virtio-")
+NOTIFY_FUNCTIONS = frozenset(("event_notifier_set", "msix_notify", "msi_send_message", "aio_dispatch",
+                              "aio_dispatch_handler", "aio_dispatch_handlers", "aio_dispatch_ready_handlers",
+                              "aio_bh_poll", "aio_bh_call", "run_poll_handlers", "run_poll_handlers_once"))
+
+
+class Standing(NamedTuple):
+    """What a thread is doing as far as its stack tells."""
+
+    thread: ThreadState
+    at_rest: bool
+    """It sleeps in its event loop, with nothing of virtio on its stack."""
+    busy_in: Tuple[str, ...]
+    """Functions of virtio or of event dispatch that it stands in, innermost first."""
+
+
+def standing(thread: ThreadState) -> Optional[Standing]:
+    """What a thread is doing; None where its stack is not known."""
+    if thread.functions is None:
+        return None
+    busy = tuple(name for name in thread.functions if name.startswith(VIRTIO_PREFIXES) or name in NOTIFY_FUNCTIONS)
+    sleeps = any(name in WAITS for name in thread.functions[:4])
+    return Standing(thread, sleeps and not busy, busy)
+
+
+def serving(pair: Pair, host: Snapshot) -> Optional[Standing]:
+    """The thread that serves the queue; None where it, or its stack, is not known."""
+    wanted = pair.host.notify.thread if pair.host.notify else None
+    for thread in host.threads or []:
+        if wanted is not None and thread.id == wanted:
+            return standing(thread)
+    return None
+
+
+def busy(threads: Optional[Sequence[ThreadState]]) -> List[Standing]:
+    """All threads that stand in virtio's functions or dispatch events."""
+    found = [standing(thread) for thread in threads or []]
+    return [one for one in found if one is not None and one.busy_in]
+
+
+def in_words(one: Standing) -> str:
+    """A thread's place, for a sentence."""
+    name = f" ({one.thread.name})" if one.thread.name else ""
+    where = " < ".join((one.thread.functions or [])[:5])
+    return f"thread {one.thread.id}{name} stands in {where}"

@@ -1,0 +1,38 @@
+"""Requests and numbers in words."""
+from typing import Optional
+
+from ..snapshot.driver_model import Request
+from ..snapshot.model import Queue
+from .facts import NS
+
+
+def count(number: int, what: str) -> str:
+    """`1 request`, `4 requests`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def entry(number: int) -> str:
+    """`1 entry`, `4 entries`."""
+    return "1 entry" if number == 1 else f"{number} entries"
+
+
+def request(one: Request) -> str:
+    """A request for a sentence: `write of 4096 bytes at sector 16424, tag 218, 3.8 s old`."""
+    words = [one.operation or "request"]
+    if one.bytes is not None:
+        words[0] += f" of {one.bytes} bytes"
+    if one.sector is not None:
+        words[0] += f" at sector {one.sector}"
+    if one.tag is not None:
+        words.append(f"tag {one.tag}")
+    if one.age_ns is not None:
+        words.append(f"{one.age_ns / NS:.1f} s old")
+    return ", ".join(words)
+
+
+def request_of(queue: Queue, head: Optional[int]) -> Optional[str]:
+    """The guest's request under a head, in words."""
+    for one in queue.in_flight or []:
+        if one.head == head and one.operation is not None:
+            return request(one)
+    return None
