@@ -61,6 +61,11 @@ def _evidence(pair: Pair, facts: Facts, lasts: str, thread: Optional[Standing]) 
     ]
     if facts.callbacks_on:
         found.insert(3, Evidence("avail_flags_shadow bit 0 clear", "the driver's callbacks are on"))
+    notifier = pair.host.notify.guest_notifier if pair.host.notify else None
+    if notifier and notifier.eventfd_count is not None:
+        found.append(Evidence(f"eventfd_count of the guest notifier, fd {notifier.fd}, is {notifier.eventfd_count}",
+                              "the interrupt was written there and nobody has read it" if notifier.eventfd_count else
+                              "no interrupt waits there: it was read, or never written"))
     if thread is not None and thread.at_rest:
         found.append(Evidence("stack of the serving thread", in_words(thread) + ": it sleeps and notifies nothing"))
     return found
@@ -172,7 +177,8 @@ def _actions(pair: Pair, facts: Facts) -> List[str]:
     again = facts.next_completion_notifies
     if again and facts.next_request_kicks:
         found.append(f"in the guest, issue one read that goes to the disk: dd if=/dev/{disk} of=/dev/null bs=4k "
-                     "count=1 iflag=direct. Its completion is certain to notify, and the handler then consumes all that waits")
+                     "count=1 iflag=direct. Its completion is certain to notify, and the handler then consumes "
+                     "all that waits")
     elif again is False:
         found.append("more I/O from the guest will NOT help: with used_event where it is, the next completion is "
                      "suppressed")

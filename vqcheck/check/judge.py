@@ -4,28 +4,16 @@ Order of judging: do the captures belong together, was the VM running, are they 
 that can be judged; then corruption, then what is returned and not consumed (interrupts), popped and not returned
 (backend), posted and not popped (kicks).  A rule fires only on a state that lasts.
 """
-from typing import Callable, List, NamedTuple, Optional
+from typing import List, Optional
 
 from ..snapshot.model import Snapshot
-from . import backend, gates, interrupts, kicks, wording
-from .facts import Facts, Missing, Waiting, gather, waiting
+from . import gates, wording
+from .facts import Facts, Missing, gather, waiting
 from .pairing import Pair, Pairing, pair
-from .persistence import BACKEND_SECONDS, EVENT_SECONDS, Persistence, observed, persistence
-from .stacks import Standing, busy, in_words, serving
+from .persistence import observed
+from .stacks import serving, under_way
 from .verdict import CANNOT_JUDGE, FAULT, HEALTHY, Answer, Evidence, Finding, QueueVerdict, Verdict
-
-_Make = Callable[[Pair, Facts, str, Optional[Standing]], Finding]
-
-
-class _Case(NamedTuple):
-    """One pair of queues before the court."""
-
-    pair: Pair
-    host: Snapshot
-    facts: Facts
-    places: Optional[Waiting]
-    thread: Optional[Standing]
-    seen: Optional[str]
+from .weigh import Case, weigh
 
 
 def judge(guest: Snapshot, host: Snapshot, stuck: Optional[str] = None) -> Verdict:
@@ -91,111 +79,33 @@ def _queue(one: Pair, host: Snapshot, seen: Optional[str]) -> QueueVerdict:
     if odd:
         return _verdict(one, CANNOT_JUDGE, "the numbers contradict each other: captures of two instants, or a corrupt "
                         "ring", facts, odd)
-    return _weigh(_Case(one, host, facts, waiting(one), serving(one, host), seen))
+    case = Case(one, facts, waiting(one), serving(one, host), under_way(one, host), seen)
+    return _weighed(case)
 
 
 def _broken(one: Pair, gone: str) -> Finding:
     side = "host" if gates.broken(one.host_device, one.host) else "guest"
     return Finding("device-broken", gone, f"{side}: it stopped serving the queue; the cause is in its log", None,
                    [Evidence(f"{side} broken", gone)], [], "high: the side says so itself", [],
-                   ["read the log for the first virtio error", "reset the device (unbind and bind its driver), or the VM"])
+                   ["read the log for the first virtio error",
+                    "reset the device (unbind and bind its driver), or the VM"])
 
 
-def _weigh(case: _Case) -> QueueVerdict:
-    """A pair of one instant whose numbers agree: is something late?"""
-    facts, places = case.facts, case.places
-    findings: List[Finding] = []
-    doubts: List[str] = []
-    excuses: List[str] = []
-    if facts.returned:
-        lasts = persistence(places and places.returned, EVENT_SECONDS, case.seen)
-        _returned(case, lasts, findings, doubts, excuses)
-    if facts.popped:
-        lasts = persistence(places and places.popped, BACKEND_SECONDS, case.seen)
-        if lasts.evidence and not (case.seen and (facts.returned or facts.posted) and not _old(case)):
-            findings.append(backend.finding(case.pair, facts, lasts.evidence))
-        else:
-            excuses.append(f"{wording.count(facts.popped, 'request')} in the device's hands; {lasts.doubt}")
-    if facts.posted:
-        lasts = persistence(places and places.posted, EVENT_SECONDS, case.seen)
-        _posted(case, lasts, findings, doubts, excuses)
-    return _summed_up(case, findings, doubts, excuses)
-
-
-def _old(case: _Case) -> bool:
-    """Whether the popped requests are old by themselves, not by what a person saw of the queue as a whole."""
-    return persistence(case.places and case.places.popped, BACKEND_SECONDS, None).lasts
-
-
-def _returned(case: _Case, lasts: Persistence, findings: List[Finding], doubts: List[str],
-              excuses: List[str]) -> None:
-    facts, irq = case.facts, case.pair.guest.irq
-    what = f"{wording.entry(facts.returned)} completed and not yet consumed by the driver"
-    if not facts.interrupt_due:
-        if facts.callbacks_on is False:
-            excuses.append(f"{what}: its callbacks are off, so it is looking at the ring by itself")
-        else:
-            excuses.append(f"{what}: it has not asked to be interrupted yet")
-        if lasts.evidence:
-            doubts.append(f"{what}, no interrupt was due, and {lasts.evidence}: is a CPU of the guest "
-                          "stuck in the handler?")
-    elif irq is not None and irq.in_progress:
-        excuses.append(f"{what}: a CPU of the guest is inside the handler of irq {irq.number}")
-        if lasts.evidence:
-            doubts.append(f"{what}, irq {irq.number} is in progress, and {lasts.evidence}: capture again; if it stays, "
-                          "a CPU of the guest is stuck in the handler")
-    else:
-        _event(case, lasts, what, interrupts.finding, findings, doubts, excuses)
-
-
-def _posted(case: _Case, lasts: Persistence, findings: List[Finding], doubts: List[str], excuses: List[str]) -> None:
-    facts, notify = case.facts, case.pair.host.notify
-    what = f"{wording.entry(facts.posted)} posted and not yet popped by the device"
-    if facts.num_added:
-        excuses.append(f"{what}: the driver is still adding requests (num_added {facts.num_added}) and has not kicked "
-                       "yet")
-    elif facts.popped >= facts.size:
-        excuses.append(f"{what}: the device has its hands full")
-    elif notify is not None and notify.polling:
-        excuses.append(f"{what}: the event loop is busy polling and needs no kick")
-    elif not facts.kick_due:
-        excuses.append(f"{what}: the device has not asked to be kicked yet")
-    else:
-        _event(case, lasts, what, kicks.finding, findings, doubts, excuses)
-        return
-    if lasts.evidence:
-        doubts.append(f"{what}, no kick was due, and {lasts.evidence}: capture again, to see whether the device moves")
-
-
-def _event(case: _Case, lasts: Persistence, what: str, finding: _Make, findings: List[Finding], doubts: List[str],
-           excuses: List[str]) -> None:
-    """An event was due and has not taken effect: lost, or under way?"""
-    moving = [case.thread] if case.thread and case.thread.busy_in else busy(case.host.threads)
-    if moving and lasts.evidence:
-        doubts.append(f"{what}, and {lasts.evidence}, but {in_words(moving[0])}: the event may be under way, or that "
-                      "thread is stuck there. Capture QEMU again: if it still stands there, it is stuck")
-    elif moving:
-        excuses.append(f"{what}: the event is under way, {in_words(moving[0])}")
-    elif lasts.evidence:
-        findings.append(finding(case.pair, case.facts, lasts.evidence, case.thread))
-    else:
-        doubts.append(f"{what}, an event was due, and nothing shows that this lasts: {lasts.doubt}. Under load every "
-                      "healthy queue looks like this for a moment; and while the guest's clock stands still, ages prove "
-                      "nothing. Capture again after a second, or say --stuck 'what you saw' if the I/O is known to hang")
-
-
-def _summed_up(case: _Case, findings: List[Finding], doubts: List[str], excuses: List[str]) -> QueueVerdict:
+def _weighed(case: Case) -> QueueVerdict:
+    findings, doubts, excuses = weigh(case)
     if findings:
         return _verdict(case.pair, FAULT, findings[0].headline, case.facts, excuses + doubts, findings)
     if doubts:
         return _verdict(case.pair, CANNOT_JUDGE, "something may be late, but it is not shown to last", case.facts,
                         doubts + excuses)
-    headline = "nothing is outstanding" if case.facts.outstanding == 0 else \
-        f"{wording.count(case.facts.outstanding, 'request')} under way, nothing lost"
+    outstanding = case.facts.outstanding
+    headline = f"{wording.count(outstanding, 'request')} under way, nothing lost" if outstanding else \
+        "nothing is outstanding"
     return _verdict(case.pair, HEALTHY, headline, case.facts, excuses)
 
 
-def _verdict(one: Pair, status: str, headline: str, facts: Optional[Facts] = None, reasons: Optional[List[str]] = None,
+def _verdict(one: Pair, status: str, headline: str,  # noqa: PLR0917 - one row of a table
+             facts: Optional[Facts] = None, reasons: Optional[List[str]] = None,
              findings: Optional[List[Finding]] = None) -> QueueVerdict:
     return QueueVerdict(one.guest_device.name, one.host_device.name, one.guest.queue_index, status, headline,
                         _answers(facts) if facts else [], findings or [], reasons or [])

@@ -3,7 +3,7 @@
 A healthy queue caught between virtqueue_push and the notification, or between the kick and its handler, has exactly
 the indexes of a lost event.  Only the stack of the thread that serves the queue tells them apart.
 """
-from typing import FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import FrozenSet, NamedTuple, Optional, Tuple
 
 from ..snapshot.device_model import ThreadState
 from ..snapshot.model import Snapshot
@@ -50,10 +50,22 @@ def serving(pair: Pair, host: Snapshot) -> Optional[Standing]:
     return None
 
 
-def busy(threads: Optional[Sequence[ThreadState]]) -> List[Standing]:
-    """All threads that stand in virtio's functions or dispatch events."""
-    found = [standing(thread) for thread in threads or []]
-    return [one for one in found if one is not None and one.busy_in]
+DELIVERY = frozenset(("virtio_queue_guest_notifier_read", "virtio_irq", "virtio_notify_irqfd", "virtio_notify"))
+"""Functions in which any thread may be carrying an interrupt: without irqfd the main loop delivers for all."""
+
+
+def under_way(pair: Pair, host: Snapshot) -> Optional[Standing]:
+    """A thread that may be carrying an event of this queue at that moment.
+
+    The serving thread, when it is known, or one that delivers interrupts; else any thread in virtio's functions.
+    """
+    own = serving(pair, host)
+    if own is not None and own.busy_in:
+        return own
+    found = [one for one in map(standing, host.threads or []) if one is not None and one.busy_in]
+    if own is not None:
+        found = [one for one in found if DELIVERY.intersection(one.busy_in)]
+    return found[0] if found else None
 
 
 def in_words(one: Standing) -> str:

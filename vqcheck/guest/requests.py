@@ -78,4 +78,4 @@ def _age(request: View, clock_ns: Optional[int], since: str) -> int:
     started = request.uint(since)
     if started == 0:
         raise NotSupported(f"the kernel did not note {since}, as nobody had asked for I/O statistics")
-    return clock_ns - started
+    return max(0, clock_ns - started)  # the clock is that of the last tick, and a request may be younger

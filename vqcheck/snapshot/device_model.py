@@ -112,7 +112,7 @@ class DeviceState(NamedTuple):
     absent: why fields are null.
     """
 
-    address: Hex
+    address: Optional[Hex] = None
     last_avail_idx: Optional[U16] = None
     shadow_avail_idx: Optional[U16] = None
     used_idx: Optional[U16] = None
