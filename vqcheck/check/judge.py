@@ -104,8 +104,7 @@ def _weighed(case: Case) -> QueueVerdict:
     return _verdict(case.pair, HEALTHY, headline, case.facts, excuses)
 
 
-def _verdict(one: Pair, status: str, headline: str,  # noqa: PLR0917 - one row of a table
-             facts: Optional[Facts] = None, reasons: Optional[List[str]] = None,
+def _verdict(one: Pair, status: str, headline: str, facts: Optional[Facts] = None, reasons: Optional[List[str]] = None,
              findings: Optional[List[Finding]] = None) -> QueueVerdict:
     return QueueVerdict(one.guest_device.name, one.host_device.name, one.guest.queue_index, status, headline,
                         _answers(facts) if facts else [], findings or [], reasons or [])

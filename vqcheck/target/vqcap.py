@@ -93,8 +93,12 @@ Line = Sequence[Optional[object]]
 
 def _word(value: Optional[object]) -> str:
     """A value as a word of a line; None is a dash, and a real dash is escaped."""
-    text = ABSENT if value is None else str(value).encode("unicode_escape").decode("ascii")
-    return "\\x2d" if text == ABSENT and value is not None else text
+    if value is None:
+        return ABSENT
+    if isinstance(value, int):
+        return f"{value:d}"
+    text = str(value).encode("unicode_escape").decode("ascii")
+    return "\\x2d" if text == ABSENT else text
 
 
 def _value(word: str) -> Optional[str]:

@@ -1,0 +1,54 @@
+# `make help` lists what there is.  Everything runs in a virtual environment of its own, made on first use.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint lab benchmark clean
+
+help:
+	@echo "make demo       the verdict on a bundled real hang"
+	@echo "make test       linters and all tests that need no virtual machine"
+	@echo "make lab        boot a real VM, hang it, capture it with crash and gdb, and check the verdicts"
+	@echo "make benchmark  times of the commands and of the checker"
+	@echo "make clean      remove the virtual environment and what tools left behind"
+
+$(BIN)/vqcheck: setup.py
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 has no venv module: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/test-tools: setup.py | $(BIN)/vqcheck
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/lab-tools: setup.py | $(VENV)/test-tools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[drgn]'
+	@touch $@
+
+demo: $(BIN)/vqcheck
+	@$(BIN)/vqcheck demo || test $$? -eq 1
+
+test: lint
+	$(BIN)/python -m pytest -m "not lab"
+
+lint: $(VENV)/test-tools
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vermin --no-tips --quiet --target=3.6- --eval-annotations $(DEBUGGER_LOADS)
+
+# What a debugger loads; gdb of RHEL 8 embeds Python 3.6.
+DEBUGGER_LOADS := $(filter-out %/read.py %/schema.py %/shape.py %/drgn_target.py %/build.py, \
+	$(wildcard vqcheck/*.py vqcheck/virtio/*.py vqcheck/target/*.py vqcheck/guest/*.py vqcheck/host/*.py \
+	vqcheck/snapshot/*.py vqcheck/check/*.py vqcheck/render/*.py gdb_ext/*.py crash_ext/*.py))
+
+lab: $(VENV)/lab-tools
+	$(BIN)/python -m pytest -m lab tests/lab
+
+benchmark: $(VENV)/lab-tools
+	$(BIN)/python -m pytest benchmarks
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	$(MAKE) -C crash_ext/loader clean
