@@ -142,7 +142,8 @@ def test_a_guest_that_holds_the_interrupt_back_is_to_blame(irq, msix, words):
     ({"device": {"used_idx": 43935}}, "at one instant they are equal"),
     ({"device": {"inuse": 3}}, "inuse is 3"),
     ({"guest_queue": {"in_flight": []}}, "0 heads are in flight"),
-    ({"device": {"last_avail_idx": None, "absent": {"last_avail_idx": "page not in the dump"}}}, "page not in the dump"),
+    ({"device": {"last_avail_idx": None, "absent": {"last_avail_idx": "page not in the dump"}}},
+     "page not in the dump"),
     ({"driver": {"last_used_idx": None}}, "last_used_idx is not known"),
 ])
 def test_what_cannot_be_judged_says_why(changes, words):

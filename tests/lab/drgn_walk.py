@@ -35,7 +35,7 @@ def queue(prog: drgn.Program, vq: drgn.Object) -> Dict[str, Any]:
         "avail_idx": ring.avail.idx.value_(),
         "used_idx": ring.used.idx.value_(),
         "used_event": ring.avail.ring[num].value_(),
-        "avail_event": drgn.cast("__u16 *", ring.used.ring + num)[0].value_(),
+        "avail_event": drgn.cast("__u16 *", ring.used.ring[num].address_of_())[0].value_(),
         "desc": split.queue_dma_addr.value_(),
         "in_flight": [request(prog, head, split.desc_state[head].data)
                       for head in range(num) if split.desc_state[head].data],

@@ -17,6 +17,8 @@ EVENTFD = "event_notifier_set if e == &$queue->guest_notifier"
 KICK = "virtio_blk_handle_output if vdev == $disk && vq == $queue"
 """The driver's kick has arrived and is taken off its eventfd; the ring has not been looked at."""
 
+PASSES = 50
+
 SUSPENDED = "lab"
 """blkdebug's name for the suspended request."""
 
@@ -50,8 +52,11 @@ def recover(machine: Machine) -> None:
 
 
 def stop_at(location: str) -> List[str]:
-    """gdb commands that go on until a healthy queue comes to NOTIFY, EVENTFD or KICK, and stop there."""
-    return [*LOCATE, f"tbreak {location}", "continue", "backtrace 6"]
+    """gdb commands that go on until a healthy queue comes to NOTIFY, EVENTFD or KICK, and stop there.
+
+    Lets it pass a few times first: requests that were in flight while gdb attached have aged by that standstill.
+    """
+    return [*LOCATE, f"tbreak {location}", f"ignore $bpnum {PASSES}", "continue", "backtrace 6"]
 
 
 def _drop_until_quiet(machine: Machine, location: str) -> int:

@@ -1,0 +1,58 @@
+"""The command `vqstate`: the same under PyKdump and under the loader."""
+from typing import Any, Callable, NamedTuple, Sequence
+
+from vqcheck import debugger
+from vqcheck.guest import snapshot
+from vqcheck.render import guest_text
+from vqcheck.snapshot.model import GUEST
+from vqcheck.target.target import Target
+
+from .target_base import CrashTarget
+
+EXAMPLES = """  vqstate                            all queues of all virtio disks
+  vqstate vdb                        one disk in full, with its requests in flight
+  vqstate vdb -o guest.json          the snapshot for `vqcheck merge guest.json host.json`
+  vqstate vdb --capture guest.vqcap  a recording of kilobytes that `vqcheck replay` reads anywhere
+  vqstate | grep vd                  pipes and redirection are crash's own
+
+The debug information of the virtio modules is loaded as by `mod -s`.  It is looked for where debug packages put it,
+beside vmlinux, and first of all in the folder that the environment variable VQCHECK_MODULES names.
+"""
+
+FACE = debugger.Face(
+    name="vqstate",
+    side=GUEST,
+    metavar="DISK",
+    summary="Show the guest driver's view of its virtqueues: indexes, rings, interrupts and requests in flight. "
+            "Only looks, and never writes to the target.",
+    examples=EXAMPLES,
+    take=snapshot.take,
+    show=guest_text.show,
+)
+
+
+class Help(NamedTuple):
+    """What crash's own `help vqstate` shows."""
+
+    name: str
+    summary: str
+    synopsis: str
+    description: str
+
+
+def run(words: Sequence[str], open_target: Callable[[], CrashTarget], write: Callable[[str], Any]) -> int:
+    """Run `vqstate WORDS...`; returns its exit status.  Raises only what `write` raises, and KeyboardInterrupt."""
+    def prepared() -> Target:
+        target = open_target()
+        target.ensure_modules([(name, snapshot.NEEDED_TYPES[name]) for name in reversed(snapshot.MODULES)
+                               if name in snapshot.NEEDED_TYPES])
+        return target
+    return debugger.run(FACE, words, prepared, write)
+
+
+def crash_help() -> Help:
+    """The help, made from the options."""
+    options = debugger.parser(FACE, print)
+    usage = " ".join(options.format_usage().split())
+    return Help(FACE.name, "state of virtio queues", usage[usage.index(FACE.name) + len(FACE.name) + 1:],
+                "\n".join("  " + line if line else "" for line in options.format_help().splitlines()))

@@ -1,0 +1,80 @@
+"""crash as a Target, through our own loader."""
+import os
+from typing import Any, Dict, Iterable, Optional, Tuple
+
+import _vqcrash
+from vqcheck.target.errors import Unreadable
+from vqcheck.target.target import Identity, Member
+
+from .target_base import UNREADABLE, CrashTarget
+
+PSEUDO_SYMBOL = "_MODULE_"
+"""Begins the names that crash itself gives to the ends of modules."""
+
+_sizes: Dict[str, int] = {}
+_members: Dict[Tuple[str, str], Member] = {}
+"""What gdb has told, kept from command to command: a type does not change, though a missing one may come."""
+
+
+class LoaderTarget(CrashTarget):
+    """Answers from the crash that this Python lives in."""
+
+    def __init__(self) -> None:
+        self._facts: Dict[str, Any] = _vqcrash.facts()
+        self.byte_order = self._facts["byte_order"]
+        self.pointer_size = self._facts["pointer_size"]
+
+    def symbol(self, name: str) -> Optional[int]:
+        address: Optional[int] = _vqcrash.symbol(name)
+        return address
+
+    def symbol_name(self, address: int) -> Optional[str]:
+        name: Optional[str] = _vqcrash.symbol_name(address)
+        return None if name is None or name.startswith(PSEUDO_SYMBOL) else name
+
+    def type_size(self, type_name: str) -> Optional[int]:
+        if type_name not in _sizes:
+            answer = _vqcrash.gdb(f'printf "%lu", sizeof({type_name})')
+            if answer is None:
+                return None
+            _sizes[type_name] = int(answer)
+        return _sizes[type_name]
+
+    def member(self, type_name: str, path: str) -> Optional[Member]:
+        key = (type_name, path)
+        if key not in _members:
+            place = f"(({type_name} *) 0)->{path}"
+            answer = _vqcrash.gdb(f'printf "%lu %lu", (unsigned long) &{place}, sizeof({place})')
+            if answer is None:
+                return None
+            offset, size = answer.split()
+            _members[key] = Member(int(offset), int(size))
+        return _members[key]
+
+    def read(self, address: int, size: int, physical: bool = False) -> bytes:
+        raw: Optional[bytes] = _vqcrash.readmem(address, size, physical)
+        if raw is None:
+            raise Unreadable(address, size, UNREADABLE)
+        return raw
+
+    def release(self) -> str:
+        return str(self._facts["release"])
+
+    def kernel_file(self) -> str:
+        return str(self._facts["kernel"] or "")
+
+    def modules(self) -> Iterable[str]:
+        names: Iterable[str] = _vqcrash.modules()
+        return names
+
+    def load_module(self, name: str, path: str) -> bool:
+        return bool(_vqcrash.load_module(name, path))
+
+    def identity(self) -> Identity:
+        facts = self._facts
+        return Identity(
+            debugger=f"crash {facts['crash']} (loader)",
+            method="live" if facts["live"] else "dump",
+            source=os.path.basename(facts["dump"]) if facts["dump"] and not facts["live"] else None,
+            machine=facts["machine"],
+        )
