@@ -23,8 +23,8 @@ FACE = debugger.Face(
     name="vqstate",
     side=GUEST,
     metavar="DISK",
-    summary="Show the guest driver's view of its virtqueues: indexes, rings, interrupts and requests in flight. "
-            "Only looks, and never writes to the target.",
+    summary="Show the guest driver's view of its virtqueues: indexes, rings, interrupts and\n"
+            "requests in flight.  Only looks, and never writes to the target.",
     examples=EXAMPLES,
     take=snapshot.take,
     show=guest_text.show,
@@ -53,6 +53,7 @@ def run(words: Sequence[str], open_target: Callable[[], CrashTarget], write: Cal
 def crash_help() -> Help:
     """The help, made from the options."""
     options = debugger.parser(FACE, print)
-    usage = " ".join(options.format_usage().split())
-    return Help(FACE.name, "state of virtio queues", usage[usage.index(FACE.name) + len(FACE.name) + 1:],
-                "\n".join("  " + line if line else "" for line in options.format_help().splitlines()))
+    usage, _, rest = options.format_help().partition("\n\n")
+    synopsis = " ".join(usage.split()).replace(f"usage: {FACE.name} ", "")
+    return Help(FACE.name, "state of virtio queues", synopsis,
+                "\n".join("  " + line if line else "" for line in rest.splitlines()))

@@ -1,19 +1,19 @@
 """crash as a Target, through our own loader."""
 import os
-from typing import Any, Dict, Iterable, Optional, Tuple
+from typing import Any, Dict, Iterable, Optional
 
 import _vqcrash
+
 from vqcheck.target.errors import Unreadable
 from vqcheck.target.target import Identity, Member
 
+from .loader_types import Types
 from .target_base import UNREADABLE, CrashTarget
 
 PSEUDO_SYMBOL = "_MODULE_"
 """Begins the names that crash itself gives to the ends of modules."""
 
-_sizes: Dict[str, int] = {}
-_members: Dict[Tuple[str, str], Member] = {}
-"""What gdb has told, kept from command to command: a type does not change, though a missing one may come."""
+_types = Types()
 
 
 class LoaderTarget(CrashTarget):
@@ -23,6 +23,7 @@ class LoaderTarget(CrashTarget):
         self._facts: Dict[str, Any] = _vqcrash.facts()
         self.byte_order = self._facts["byte_order"]
         self.pointer_size = self._facts["pointer_size"]
+        _types.refresh()
 
     def symbol(self, name: str) -> Optional[int]:
         address: Optional[int] = _vqcrash.symbol(name)
@@ -33,23 +34,10 @@ class LoaderTarget(CrashTarget):
         return None if name is None or name.startswith(PSEUDO_SYMBOL) else name
 
     def type_size(self, type_name: str) -> Optional[int]:
-        if type_name not in _sizes:
-            answer = _vqcrash.gdb(f'printf "%lu", sizeof({type_name})')
-            if answer is None:
-                return None
-            _sizes[type_name] = int(answer)
-        return _sizes[type_name]
+        return _types.size(type_name)
 
     def member(self, type_name: str, path: str) -> Optional[Member]:
-        key = (type_name, path)
-        if key not in _members:
-            place = f"(({type_name} *) 0)->{path}"
-            answer = _vqcrash.gdb(f'printf "%lu %lu", (unsigned long) &{place}, sizeof({place})')
-            if answer is None:
-                return None
-            offset, size = answer.split()
-            _members[key] = Member(int(offset), int(size))
-        return _members[key]
+        return _types.member(type_name, path)
 
     def read(self, address: int, size: int, physical: bool = False) -> bytes:
         raw: Optional[bytes] = _vqcrash.readmem(address, size, physical)
@@ -69,6 +57,9 @@ class LoaderTarget(CrashTarget):
 
     def load_module(self, name: str, path: str) -> bool:
         return bool(_vqcrash.load_module(name, path))
+
+    def forget_types(self) -> None:
+        _types.refresh()
 
     def identity(self) -> Identity:
         facts = self._facts

@@ -246,7 +246,7 @@ static PyMethodDef methods[] = {
 	{ "readmem", vq_readmem, METH_VARARGS, "readmem(address, size, physical) -> bytes or None" },
 	{ "symbol", vq_symbol, METH_VARARGS, "symbol(name) -> address or None" },
 	{ "symbol_name", vq_symbol_name, METH_VARARGS, "symbol_name(address) -> name or None" },
-	{ "datatype", vq_datatype, METH_VARARGS, "datatype(tag, member) -> (size, bit offset, bytes, tag, code) or None" },
+	{ "datatype", vq_datatype, METH_VARARGS, "datatype(name, member) -> (bytes, bit offset, bytes, name, code) or None" },
 	{ "gdb", vq_gdb, METH_VARARGS, "gdb(command) -> what it prints, or None" },
 	{ "load_module", vq_load_module, METH_VARARGS, "load_module(name, path) -> bool" },
 	{ "modules", vq_modules, METH_NOARGS, "modules() -> {name: symbols loaded?}" },

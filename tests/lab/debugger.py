@@ -1,7 +1,7 @@
 """gdb on a running QEMU: sessions that work through a list of commands and always leave a healthy process behind.
 
-A gdb that is killed, or that quits at a prompt, leaves its breakpoints in QEMU, which then dies of SIGTRAP.  So a session
-reads its commands from a file, has no terminal, and ends by itself; one that does not in time costs the machine.
+A gdb that is killed, or that quits at a prompt, leaves its breakpoints in QEMU, which then dies of SIGTRAP.  So a
+session reads its commands from a file, has no terminal, and ends by itself; one that does not costs the machine.
 """
 import pathlib
 import subprocess

@@ -1,7 +1,7 @@
 """The driver's side of /dev/vdb as drgn reads it from a vmcore: `python drgn_walk.py VMCORE VMLINUX MODULE.ko...`
 
-Prints JSON.  Independent of the project on purpose, as a second opinion on what its own walkers read: it imports nothing of
-it and goes another way, from the block devices' class by the virtqueue's debug information.  Needs drgn (from PyPI).
+Prints JSON.  Independent of the project on purpose, as a second opinion on what its own walkers read: it imports
+nothing of it.  Needs drgn (from PyPI).
 """
 import json
 import sys
@@ -43,7 +43,7 @@ def queue(prog: drgn.Program, vq: drgn.Object) -> Dict[str, Any]:
 
 
 def request(prog: drgn.Program, head: int, data: drgn.Object) -> Dict[str, Any]:
-    """One request in flight.  The driver's token is its part of the request, which comes right behind the block layer's."""
+    """One request in flight.  The driver's token is its own part of it, right behind the block layer's."""
     rq = drgn.cast("struct request *", data) - 1
     return {
         "head": head,

@@ -1,8 +1,8 @@
 """How the queue of /dev/vdb is brought to hang, and how a healthy one is caught at a bad moment.
 
-The hangs are made by dropping an event in an unmodified QEMU: gdb returns from the function that would have delivered it.
-With several requests in flight one dropped event may be made good by the next (a skipped virtio_notify_irqfd always is,
-because the device did not note that it had notified), so events are dropped until nothing moves any more.
+The hangs are made by dropping an event in an unmodified QEMU: gdb returns from the function that would have delivered
+it.  With several requests in flight one dropped event may be made good by the next (a skipped virtio_notify_irqfd always
+is, because the device did not note that it had notified), so events are dropped until nothing moves any more.
 """
 import re
 from typing import List
@@ -18,6 +18,7 @@ KICK = "virtio_blk_handle_output if vdev == $disk && vq == $queue"
 """The driver's kick has arrived and is taken off its eventfd; the ring has not been looked at."""
 
 PASSES = 50
+"""How often a healthy queue goes through its bad moment before it is caught there."""
 
 SUSPENDED = "lab"
 """blkdebug's name for the suspended request."""

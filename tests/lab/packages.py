@@ -91,10 +91,11 @@ class Archive:
         return tree
 
 
-def _machine_sources() -> List[Tuple[str, str, str]]:
-    """(address, release, keyring) of each Debian archive that this machine's apt knows."""
+def _machine_sources() -> List[Tuple[str, str]]:
+    """(address, release) of each Debian archive that this machine's apt knows."""
     listing = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)", "Created-By: Packages", "Origin: Debian"], text=True, capture_output=True, check=True).stdout
+        ["apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)", "Created-By: Packages", "Origin: Debian"],
+        text=True, capture_output=True, check=True).stdout
     found = []
     for line in dict.fromkeys(listing.splitlines()):
         uri, release = line.split("|")

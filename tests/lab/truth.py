@@ -9,7 +9,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from .capture import Capture, HostState
 from .kernel import kernel
 from .report import Report
-from .vm import BACKEND, Machine
+from .vm import BACKEND, Machine, Options
 
 DRGN_PYTHON = "VQCHECK_DRGN_PYTHON"
 """Names the Python that has drgn, if it is not the one that runs the lab."""
@@ -41,6 +41,9 @@ class GuestState(NamedTuple):
     desc: int
     in_flight: List[Request]
 
+    def as_json(self) -> Dict[str, Any]:
+        return {**self._asdict(), "in_flight": [request._asdict() for request in self.in_flight]}
+
 
 class Truth(NamedTuple):
     """All independent evidence on one scene."""
@@ -49,12 +52,19 @@ class Truth(NamedTuple):
     qmp: Optional[Dict[str, Any]]
     """QEMU's own account of the queue shortly before the capture; None where the queue moved on since."""
     host: HostState
-    guest: GuestState
+    """The device's side of the first queue."""
+    guests: List[GuestState]
+    """The driver's side of every queue."""
+    options: Options
+
+    @property
+    def guest(self) -> GuestState:
+        """The driver's side of the first queue."""
+        return self.guests[0]
 
     def as_json(self) -> Dict[str, Any]:
-        guest = self.guest._replace(in_flight=[])._asdict()
-        guest["in_flight"] = [request._asdict() for request in self.guest.in_flight]
-        return {"report": self.report._asdict(), "qmp": self.qmp, "host": self.host._asdict(), "guest": guest}
+        return {"options": self.options._asdict(), "report": self.report._asdict(), "qmp": self.qmp,
+                "host": self.host._asdict(), "guest": [guest.as_json() for guest in self.guests]}
 
 
 def guest_states(capture: Capture) -> List[GuestState]:
@@ -63,7 +73,7 @@ def guest_states(capture: Capture) -> List[GuestState]:
     script = pathlib.Path(__file__).with_name("drgn_walk.py")
     done = subprocess.run([os.environ.get(DRGN_PYTHON, sys.executable), str(script), str(capture.vmcore),
                            str(linux.vmlinux), *map(str, sorted(linux.debug_modules.glob("*.ko")))],
-                          capture_output=True, text=True, timeout=TIMEOUT)
+                          capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if done.returncode:
         raise RuntimeError(f"drgn did not read the vmcore: {done.stderr[-1000:]}\n"
                            f"(if drgn is missing: pip install drgn, or name a Python that has it in {DRGN_PYTHON})")
@@ -74,8 +84,8 @@ def guest_states(capture: Capture) -> List[GuestState]:
 def queue_status(machine: Machine, queue: int = 0) -> Dict[str, Any]:
     """QEMU's own account of a queue.
 
-    Harmless for a plain virtio-blk; it would stop the ring of a vhost-user device, and x-query-virtio-queue-element would
-    overwrite the shadow index.
+    Harmless for a plain virtio-blk; it would stop the ring of a vhost-user device, and x-query-virtio-queue-element
+    would overwrite the shadow index.
     """
     status: Dict[str, Any] = machine.qmp.command("x-query-virtio-queue-status", path=BACKEND, queue=queue)
     return status

@@ -41,10 +41,13 @@ class Options(NamedTuple):
     memory_mb: int = 128
 
 
+DEFAULTS = Options()
+
+
 class Machine:
     """A running machine.  Leaving the context kills it, whatever state it is in."""
 
-    def __init__(self, directory: pathlib.Path, options: Options = Options()) -> None:
+    def __init__(self, directory: pathlib.Path, options: Options = DEFAULTS) -> None:
         self.directory = directory
         self.options = options
         self.console_log = directory / "console.log"
@@ -150,6 +153,7 @@ class Machine:
         return reports[-1] if moving and min(reports[-1].writers) > 2 else None
 
     def _start(self) -> None:
+        self.console_log.unlink(missing_ok=True)  # an earlier machine's would be taken for this one's
         with open(self.directory / "qemu.log", "wb") as log:
             self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log,
                                              stderr=subprocess.STDOUT, env={"MALLOC_ARENA_MAX": "1"})

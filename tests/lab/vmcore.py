@@ -1,6 +1,6 @@
 """Guest RAM as an ELF vmcore that crash and drgn open.
 
-QEMU's own dump-guest-memory is of no use here: it drains the block layer first, which completes what hangs or hangs itself.
+QEMU's own dump-guest-memory is of no use here: it drains the block layer first, which completes what hangs, or hangs.
 """
 import mmap
 import pathlib

@@ -1,0 +1,87 @@
+"""Both sides of a capture read with the project's own tools: crash on guest RAM, gdb on QEMU and on its core."""
+import pathlib
+import subprocess
+import sys
+from typing import List, NamedTuple, Tuple
+
+from crash_ext.build import loader
+from vqcheck.snapshot.model import Snapshot
+from vqcheck.snapshot.read import read_file
+
+from .kernel import kernel
+from .qemu_build import qemu
+
+ROOT = pathlib.Path(__file__).parents[2]
+VQ_HOST = ROOT / "gdb_ext" / "vq_host.py"
+DISK, DEVICE = "vdb", "virtio-disk1"
+
+CRASH_SECONDS = 300
+GDB_SECONDS = 120
+
+
+class Side(NamedTuple):
+    """What one tool made of one side."""
+
+    snapshot: Snapshot
+    json: pathlib.Path
+    vqcap: pathlib.Path
+
+
+def live_commands(directory: pathlib.Path) -> List[str]:
+    """gdb commands for the moment of the capture: the host's side from the live process."""
+    return [f"source {VQ_HOST}", *_host_commands(directory / "host-live")]
+
+
+def live(directory: pathlib.Path) -> Side:
+    """What `live_commands` left behind."""
+    return _side(directory / "host-live")
+
+
+def core(directory: pathlib.Path, file: pathlib.Path) -> Side:
+    """The host's side from a core of QEMU, by gdb."""
+    script = directory / "vq-host.gdb"
+    script.write_text("\n".join(["set debuginfod enabled off", f"source {VQ_HOST}",
+                                 *_host_commands(directory / "host-core")]) + "\n")
+    _run(["gdb", "-nx", "-batch", "-x", str(script), str(qemu()), str(file)], GDB_SECONDS)
+    return _side(directory / "host-core")
+
+
+def guest(directory: pathlib.Path, vmcore: pathlib.Path) -> Tuple[Side, str]:
+    """The guest's side from its RAM, by crash with our loader; and what crash printed."""
+    stem = directory / "guest"
+    output = crash(directory, vmcore, [f"vqstate {DISK} -o {stem}.json", f"vqstate {DISK} --capture {stem}.vqcap",
+                                       "vqstate", f"vqstate {DISK}"])
+    return _side(stem), output
+
+
+def crash(directory: pathlib.Path, vmcore: pathlib.Path, commands: List[str]) -> str:
+    """Run commands in a crash that has our loader; returns what it printed."""
+    script = directory / "vqstate.crash"
+    script.write_text("\n".join([f"extend {loader()}", *commands, "quit"]) + "\n")
+    linux = kernel()
+    return _run(["env", f"VQCHECK_MODULES={linux.debug_modules}", f"VQCHECK_PATH={ROOT}", "crash", "-s", "-i",
+                 str(script), str(linux.vmlinux), str(vmcore)], CRASH_SECONDS)
+
+
+def merge(first: Side, second: Side) -> Tuple[int, str]:
+    """`vqcheck merge` as a user runs it: exit status and text."""
+    done = subprocess.run([sys.executable, "-m", "vqcheck", "merge", str(first.json), str(second.json)], cwd=ROOT,
+                          capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def _host_commands(stem: pathlib.Path) -> List[str]:
+    return [f"vq-host {DEVICE} -o {stem}.json", f"vq-host {DEVICE} --capture {stem}.vqcap"]
+
+
+def _side(stem: pathlib.Path) -> Side:
+    json, vqcap = stem.with_name(stem.name + ".json"), stem.with_name(stem.name + ".vqcap")
+    return Side(read_file(str(json)), json, vqcap)
+
+
+def _run(command: List[str], seconds: int) -> str:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace", timeout=seconds, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} ended with {done.returncode}:\n{done.stdout[-2000:]}")
+    return done.stdout

@@ -1,0 +1,1 @@
+"""The command `vqcheck`: one module a verb."""
