@@ -1,4 +1,4 @@
-"""`python -m vqcheck`, for where the console script is not on the path."""
+"""`python3 -m vqcheck`."""
 import sys
 
 from .cli.main import main

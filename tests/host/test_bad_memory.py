@@ -5,7 +5,7 @@ from tests import recordings
 from vqcheck.host.devices import UnknownDevice
 from vqcheck.host.snapshot import take
 from vqcheck.target.errors import NoSymbol, TargetError
-from vqcheck.target.recording import Replay
+from vqcheck.target.recording import Recorder, Replay
 
 SCENE = "lost-interrupt"
 
@@ -102,7 +102,6 @@ def test_a_list_that_loops(recorded):
 
 
 def test_reads_are_few_and_none_is_done_twice(recorded):
-    from vqcheck.target.recording import Recorder
     recorder = Recorder(Replay(recorded))
     take(recorder, "virtio-disk1")
     queue = disk(recorded).queues[0].device.address

@@ -1,8 +1,8 @@
 """How the queue of /dev/vdb is brought to hang, and how a healthy one is caught at a bad moment.
 
 The hangs are made by dropping an event in an unmodified QEMU: gdb returns from the function that would have delivered
-it.  With several requests in flight one dropped event may be made good by the next (a skipped virtio_notify_irqfd always
-is, because the device did not note that it had notified), so events are dropped until nothing moves any more.
+it.  With several requests in flight one dropped event may be made good by the next (a skipped virtio_notify_irqfd
+always is: the device did not note that it had notified), so events are dropped until nothing moves any more.
 """
 import re
 from typing import List

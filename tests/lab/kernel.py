@@ -64,8 +64,8 @@ def _collect_modules(root: pathlib.Path, release: str, into: pathlib.Path) -> No
         needs[pathlib.Path(path).name.split(".")[0].replace("-", "_")] = (path, rest.split())
     order: List[str] = []
     for module in MODULES:
-        path, rest = needs[module]
-        order += [p for p in [*reversed(rest), path] if p not in order]
+        path, below = needs[module]
+        order += [p for p in [*reversed(below), path] if p not in order]
     for path in order:
         shutil.copy(base / path, into)
     (into / "order").write_text("\n".join(pathlib.Path(p).name for p in order) + "\n")

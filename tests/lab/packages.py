@@ -41,7 +41,7 @@ class Archive:
         return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
 
     def _apt(self, tool: str, *words: str, cwd: "pathlib.Path | None" = None) -> str:
-        done = subprocess.run([tool, *self._options(), *words], cwd=cwd, text=True, capture_output=True)
+        done = subprocess.run([tool, *self._options(), *words], cwd=cwd, text=True, capture_output=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{tool} {' '.join(words)} failed:\n{done.stdout[-800:]}{done.stderr[-800:]}")
         return done.stdout

@@ -64,7 +64,7 @@ class Truth(NamedTuple):
 
     def as_json(self) -> Dict[str, Any]:
         return {"options": self.options._asdict(), "report": self.report._asdict(), "qmp": self.qmp,
-                "host": self.host._asdict(), "guest": [guest.as_json() for guest in self.guests]}
+                "host": self.host._asdict(), "guest": self.guest.as_json()}
 
 
 def guest_states(capture: Capture) -> List[GuestState]:

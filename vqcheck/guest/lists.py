@@ -11,12 +11,13 @@ MAX_ENTRIES = 65536
 def list_entries(target: Target, head: int) -> Iterator[int]:
     """Addresses of the list_head members behind a list's head.  Raises Corrupt on a list that does not close."""
     at = target.read_pointer(head)
-    for _ in range(MAX_ENTRIES):
-        if at == head:
-            return
+    seen: Set[int] = set()
+    while at != head:
+        if at in seen or len(seen) >= MAX_ENTRIES:
+            raise Corrupt(f"the list at {head:#x} does not come back to its head")
+        seen.add(at)
         yield at
         at = target.read_pointer(at)  # list_head.next is its first member
-    raise Corrupt(f"the list at {head:#x} does not come back to its head within {MAX_ENTRIES} entries")
 
 
 def tree_entries(target: Target, root: int) -> Iterator[int]:

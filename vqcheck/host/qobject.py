@@ -2,7 +2,7 @@
 
 Source: QEMU include/qemu/queue.h, qom/object.c (struct TypeImpl), include/qapi/util.h (QEnumLookup).
 """
-from typing import Iterator, List
+from typing import Iterator, List, Set
 
 from ..target.errors import Corrupt
 from ..target.target import Target
@@ -15,13 +15,14 @@ MAX_DEPTH = 32
 def chain(target: Target, first: int, type_name: str, following: str) -> Iterator[View]:
     """Views on the entries of a list, by the member that points at the next.  Raises Corrupt on one without end."""
     at = first
-    for _ in range(MAX_ENTRIES):
-        if at == 0:
-            return
+    seen: Set[int] = set()
+    while at != 0:
+        if at in seen or len(seen) >= MAX_ENTRIES:
+            raise Corrupt(f"the list of {type_name} at {first:#x} has no end")
+        seen.add(at)
         entry = View(target, type_name, at)
         yield entry
         at = entry.pointer(following)
-    raise Corrupt(f"the list of {type_name} at {first:#x} has no end within {MAX_ENTRIES} entries")
 
 
 def type_names(target: Target, address: int) -> List[str]:

@@ -75,13 +75,13 @@ def unpack(raw: bytes) -> Bundle:
     if not unpacker.eof:
         raise BadBundle("the .vqcap file is cut off, or unpacks to more than "
                         f"{MAX_BYTES >> 20} MiB")
-    lines = [[_value(word) for word in line.split("\t")] for line in text.splitlines()]
-    if not lines or lines[0][0] != "vqcap":
+    first, _, rest = text.partition("\n")
+    if first.split("\t")[0] != "vqcap":
         raise BadBundle("not a .vqcap file: its first line is something else")
-    if lines[0][1:] != [VERSION]:
-        raise BadBundle(f"a .vqcap file of version {lines[0][1:]}; this vqcheck reads version {VERSION}")
+    if first != f"vqcap\t{VERSION}":
+        raise BadBundle(f"a .vqcap file of version {first[6:]}; this vqcheck reads version {VERSION}")
     try:
-        return _parse(lines[1:])
+        return _parse([[_value(word) for word in line.split("\t")] for line in rest.splitlines()])
     except (ValueError, IndexError, TypeError, binascii.Error) as problem:
         raise BadBundle(f"a line of the .vqcap file can't be read ({problem})")
 
