@@ -38,7 +38,7 @@ def test_a_struct_is_read_once(target):
 
 def test_an_embedded_struct_is_decoded_from_the_same_bytes(target):
     target.declare("struct outer", [("before", 4), ("inner", target.size_of(VRING))])
-    target.put_struct("struct outer", 0x5000, {"inner": target.memory[HERE]})
+    target.put_struct("struct outer", 0x5000, {"inner": bytes(target.memory[HERE])})
     inner = View(target, "struct outer", 0x5000).embedded(VRING, "inner")
     assert inner.address == 0x5004
     assert inner.uint("last_used_idx") == 43932
