@@ -47,7 +47,8 @@ lab: $(VENV)/lab-tools
 	$(BIN)/python -m pytest -m lab tests/lab
 
 record: $(VENV)/lab-tools
-	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab
+	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab/test_scenes.py
+	$(BIN)/python -m tests.regenerate
 
 benchmark: $(VENV)/lab-tools
 	$(BIN)/python -m pytest benchmarks

@@ -19,7 +19,7 @@ setup(
     package_data={
         "vqcheck.snapshot": ["schema/*.json"],
         "vqcheck.cli": ["demo/*"],
-        "crash_ext": ["loader/*.c", "loader/Makefile"],
+        "crash_ext": ["loader/*.c", "loader/*.h", "loader/Makefile"],
     },
     install_requires=["tabulate>=0.8.10"],
     extras_require={

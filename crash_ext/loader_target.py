@@ -7,14 +7,11 @@ import _vqcrash
 from vqcheck.target.errors import Unreadable
 from vqcheck.target.target import Identity, Member
 
-from .loader_types import Types
+from . import loader_types
 from .target_base import UNREADABLE, CrashTarget
 
 PSEUDO_SYMBOL = "_MODULE_"
 """Begins the names that crash itself gives to the ends of modules."""
-
-_types = Types()
-
 
 class LoaderTarget(CrashTarget):
     """Answers from the crash that this Python lives in."""
@@ -23,7 +20,7 @@ class LoaderTarget(CrashTarget):
         self._facts: Dict[str, Any] = _vqcrash.facts()
         self.byte_order = self._facts["byte_order"]
         self.pointer_size = self._facts["pointer_size"]
-        _types.refresh()
+        loader_types.refresh()
 
     def symbol(self, name: str) -> Optional[int]:
         address: Optional[int] = _vqcrash.symbol(name)
@@ -34,10 +31,10 @@ class LoaderTarget(CrashTarget):
         return None if name is None or name.startswith(PSEUDO_SYMBOL) else name
 
     def type_size(self, type_name: str) -> Optional[int]:
-        return _types.size(type_name)
+        return loader_types.size(type_name)
 
     def member(self, type_name: str, path: str) -> Optional[Member]:
-        return _types.member(type_name, path)
+        return loader_types.member(type_name, path)
 
     def read(self, address: int, size: int, physical: bool = False) -> bytes:
         raw: Optional[bytes] = _vqcrash.readmem(address, size, physical)
@@ -59,7 +56,7 @@ class LoaderTarget(CrashTarget):
         return bool(_vqcrash.load_module(name, path))
 
     def forget_types(self) -> None:
-        _types.refresh()
+        loader_types.refresh()
 
     def identity(self) -> Identity:
         facts = self._facts

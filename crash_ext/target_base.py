@@ -61,11 +61,10 @@ class CrashTarget(Target):
 
 
 def _advice(name: str, type_name: str, release: str, tried: List[str]) -> str:
-    what = f"no debug information for {type_name}: "
+    what, by_hand = f"module {name} is loaded without it", f"mod -s {name} /path/to/{name}.ko.debug"
     if tried:
-        what += f"{', '.join(tried)} did not bring it to module {name}"
-    else:
-        what += f"module {name} is loaded without it"
-    return (f"{what}. Install linux-image-{release}-dbg (Debian; linux-image-{release}-dbgsym on Ubuntu, "
-            f"kernel-debuginfo on Fedora and RHEL), or load it by hand: mod -s {name} /path/to/{name}.ko.debug, "
+        what = f"{', '.join(tried)} did not bring it to module {name}"
+        by_hand = f"mod -d {name}, then {by_hand}"
+    return (f"no debug information for {type_name}: {what}. Install linux-image-{release}-dbg (Debian; "
+            f"linux-image-{release}-dbgsym on Ubuntu, kernel-debuginfo on Fedora and RHEL), or load it by hand: {by_hand}, "
             f"or set {module_files.VARIABLE} to a folder that holds it before crash is started")

@@ -8,6 +8,7 @@
  * interpreter) and VQCHECK_CRASH (the version of crash whose defs.h was compiled against).
  */
 #include "loader.h"
+#include <dlfcn.h>
 
 #define NAME "vqstate"
 #define MAIN "crash_ext.loader_main"
@@ -35,7 +36,7 @@ static int initialize(void)
 		status = Py_InitializeFromConfig(&config);
 	PyConfig_Clear(&config);
 	if (PyStatus_Exception(status))
-		error(INFO, NAME ": Python does not start: %s\n", status.err_msg ? status.err_msg : "");
+		error(INFO, "Python does not start: %s\n", status.err_msg ? status.err_msg : "");
 	return !PyStatus_Exception(status);
 }
 #else
@@ -55,7 +56,7 @@ static void report(const char *what)
 
 	PyErr_Fetch(&type, &value, &trace);
 	text = value ? PyObject_Str(value) : NULL;
-	error(INFO, NAME ": %s: %s\n", what, text ? PyUnicode_AsUTF8(text) : "unknown error");
+	error(INFO, "%s: %s\n", what, text ? PyUnicode_AsUTF8(text) : "unknown error");
 	Py_XDECREF(text);
 	Py_XDECREF(type);
 	Py_XDECREF(value);
@@ -63,11 +64,21 @@ static void report(const char *what)
 	PyErr_Clear();
 }
 
+/* Python's extension modules take its symbols for granted; they are this file's alone while it is being loaded. */
+static void publish_symbols(void)
+{
+	Dl_info library;
+
+	if (dladdr((void *)Py_IsInitialized, &library))
+		dlopen(library.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL);
+}
+
 static int start_python(void)
 {
 	const char *root = getenv("VQCHECK_PATH");
 	PyObject *path, *folder;
 
+	publish_symbols();
 	if (PyImport_AppendInittab("_vqcrash", PyInit__vqcrash) || !initialize())
 		return FALSE;
 	folder = PyUnicode_DecodeFSDefault(root && *root ? root : VQCHECK_ROOT);
@@ -136,12 +147,12 @@ static void __attribute__((constructor)) load(void)
 	char **help;
 
 	if (atoi(pc->program_version) != atoi(VQCHECK_CRASH)) {
-		error(INFO, NAME ": built for crash " VQCHECK_CRASH ", and this is crash %s: build it again\n",
+		error(INFO, "built for crash " VQCHECK_CRASH ", and this is crash %s: build it again\n",
 		      pc->program_version);
 		return;
 	}
 	if (Py_IsInitialized()) {
-		error(INFO, NAME ": this session has a Python already, which is PyKdump's: use `epython vqstate.py`\n");
+		error(INFO, "this session has a Python already, which is PyKdump's: use `epython vqstate.py`\n");
 		return;
 	}
 	if (!start_python())

@@ -16,6 +16,8 @@ EVENTFD = "event_notifier_set if e == &$queue->guest_notifier"
 """It has decided for one, and is to raise it."""
 KICK = "virtio_blk_handle_output if vdev == $disk && vq == $queue"
 """The driver's kick has arrived and is taken off its eventfd; the ring has not been looked at."""
+UNSEEN = "*(uint16_t *) ((char *) $queue->vring.caches->avail.ptr + 2) != $queue->last_avail_idx"
+"""The kick is for something new: the device may have come upon its request before the kick arrived."""
 
 PASSES = 50
 """How often a healthy queue goes through its bad moment before it is caught there."""

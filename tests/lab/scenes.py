@@ -211,7 +211,8 @@ SCENES: Dict[str, Scene] = {
                                _check_at_notify),
     "healthy-at-eventfd": Scene("under load, about to write the guest notifier", _moment(inject.EVENTFD),
                                 _check_at_eventfd),
-    "healthy-at-kick": Scene("under load, kick taken, queue not yet looked at", _moment(inject.KICK), _check_at_kick),
+    "healthy-at-kick": Scene("under load, kick taken, queue not yet looked at",
+                             _moment(f"{inject.KICK} && {inject.UNSEEN}"), _check_at_kick),
 }
 
 

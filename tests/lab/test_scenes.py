@@ -9,11 +9,13 @@ import shutil
 import tempfile
 from typing import Dict, Iterator, NamedTuple
 
+import jsonschema
 import pytest
 
 from tests.verdicts import EXPECTED
 from vqcheck.check.judge import judge
 from vqcheck.guest.snapshot import take
+from vqcheck.snapshot.schema import schema
 
 from . import sides
 from .kernel import kernel
@@ -77,9 +79,9 @@ def test_the_guests_side_is_what_drgn_reads(seen: Seen) -> None:
 
 
 def test_the_same_walk_through_drgn_gives_the_same_queues(seen: Seen) -> None:
-    import drgn
+    import drgn  # noqa: PLC0415 - only the lab's environment has it
 
-    from vqcheck.target.drgn_target import DrgnTarget
+    from vqcheck.target.drgn_target import DrgnTarget  # noqa: PLC0415
     linux = kernel()
     program = drgn.Program()
     program.set_core_dump(str(seen.made.capture.vmcore))
@@ -156,9 +158,6 @@ def test_crash_shows_the_disk(seen: Seen) -> None:
 
 
 def test_snapshots_hold_to_the_published_schema(seen: Seen) -> None:
-    import jsonschema
-
-    from vqcheck.snapshot.schema import schema
     validator = jsonschema.Draft202012Validator(schema())
     for side in (seen.guest, seen.live, seen.core):
         validator.validate(json.loads(side.json.read_text()))

@@ -14,7 +14,7 @@ from vqcheck.snapshot.model import RingState, Snapshot
 from vqcheck.snapshot.read import BadSnapshot, read
 from vqcheck.snapshot.shape import descriptions, element_kind, fields, is_record
 
-PUBLISHED = json.loads(schema.text())
+PUBLISHED = schema.schema()
 VALIDATOR = jsonschema.Draft202012Validator(PUBLISHED)
 
 DOCUMENTS = [plain(snapshot) for snapshot in snapshots()]

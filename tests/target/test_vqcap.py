@@ -112,8 +112,8 @@ def test_a_flipped_bit_is_noticed_or_harmless(at, bit):
     assert found == bundle(symbols={"a": 1}, memory={(True, 8): b"12345678"})
 
 
-WORDS = ["vqcap", "1", "target", "little", "8", "identity", "pid", "symbol", "name", "size", "member", "memory", "virtual",
-         "unreadable", "thread", "eventfd", "refused", "ask", "-", "", "ff", "\\x2d", "\\q", "99"]
+WORDS = ["vqcap", "1", "target", "little", "8", "identity", "pid", "symbol", "name", "size", "member", "memory",
+         "virtual", "unreadable", "thread", "eventfd", "refused", "ask", "-", "", "ff", "\\x2d", "\\q", "99"]
 
 
 @given(st.lists(st.lists(st.sampled_from(WORDS), max_size=6), max_size=8))

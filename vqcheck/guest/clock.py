@@ -5,9 +5,12 @@ stood still, so did these clocks, and ages computed against them are too small.
 """
 from typing import NamedTuple
 
-from ..target.errors import NoSymbol
+from ..target.errors import Corrupt, NoSymbol
 from ..target.target import Target
 from ..target.view import View
+
+LAST_SECOND = 253402300799
+"""The end of the year 9999: no honest clock is beyond it."""
 
 
 class Clock(NamedTuple):
@@ -20,6 +23,8 @@ class Clock(NamedTuple):
 def clock(target: Target) -> Clock:
     """Both clocks as of the last tick.  Raises TargetError."""
     keeper = _timekeeper(target)
+    if keeper.uint("xtime_sec") > LAST_SECOND:
+        raise Corrupt(f"the guest's clock reads {keeper.uint('xtime_sec')} seconds since 1970")
     fraction = keeper.uint("tkr_mono.xtime_nsec") >> min(keeper.uint("tkr_mono.shift"), 63)
     return Clock(keeper.uint("tkr_mono.base") + fraction, keeper.uint("xtime_sec") + fraction / 1e9)
 

@@ -25,7 +25,7 @@ from .words import (
 )
 
 OVERVIEW = ("device", "bus address", "queue", "size", "avail_idx\nlast/shadow/ring", "used_idx\ndevice/ring",
-            "inuse", "signalled_used", "vector", "thread")
+            "inuse", "signalled\n_used", "thread")
 
 INDEXES = ("queue", "size", "layout", "avail_idx\nlast/shadow/ring", "used_idx\ndevice/ring", "signalled_used",
            "inuse", "used_event", "avail_event")
@@ -59,8 +59,7 @@ def show(snapshot: Snapshot, detail: bool) -> str:
 def overview_rows(snapshot: Snapshot) -> List[Sequence[Any]]:
     """One row a queue, of all devices."""
     return [(device.name, bus_short(device), queue.queue_index, queue.size, *_positions(queue),
-             queue.device and queue.device.inuse, _signalled(queue), queue.notify and _vector(queue.notify),
-             queue.notify and queue.notify.thread)
+             queue.device and queue.device.inuse, _signalled(queue), queue.notify and queue.notify.thread)
             for device in snapshot.devices for queue in device.queues]
 
 

@@ -3,6 +3,7 @@
 One immutable file a version: what changes the meaning or the form of a member needs a new version and a new file.
 Run as `python3 -m vqcheck.snapshot.schema` it writes the file; a test holds file and records together.
 """
+import json
 import pathlib
 from typing import Any, Dict, Type
 
@@ -20,6 +21,12 @@ Json = Dict[str, Any]
 def text() -> str:
     """The schema as it is published."""
     return PATH.read_text(encoding="ascii")
+
+
+def schema() -> Json:
+    """The schema as it is published, for a validator."""
+    parsed: Json = json.loads(text())
+    return parsed
 
 
 def generate() -> str:
@@ -54,12 +61,12 @@ def _property(field: Field, definitions: Json) -> Json:
         return {**described, "const": field.allowed[0]}
     if field.allowed:
         return {**described, "enum": list(field.allowed)}
-    schema = _schema(field.kind, definitions)
+    of_kind = _schema(field.kind, definitions)
     if not field.optional:
-        return {**described, **schema}
-    if "type" in schema:
-        return {**described, **schema, "type": [schema["type"], "null"]}
-    return {**described, "anyOf": [schema, {"type": "null"}]}
+        return {**described, **of_kind}
+    if "type" in of_kind:
+        return {**described, **of_kind, "type": [of_kind["type"], "null"]}
+    return {**described, "anyOf": [of_kind, {"type": "null"}]}
 
 
 def _schema(kind: Any, definitions: Json) -> Json:

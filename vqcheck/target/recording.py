@@ -48,6 +48,9 @@ class Recorder(Target):
         known = self.bundle.memory.get((physical, address), b"")
         if len(known) >= size:
             return known[:size]
+        reason = self.bundle.unreadable.get((physical, address, size))
+        if reason is not None:
+            raise Unreadable(address, size, reason)
         self.reads += 1
         try:
             raw = self.target.read(address, size, physical)
@@ -67,6 +70,8 @@ class Recorder(Target):
         return self.bundle.threads
 
     def eventfd_count(self, fd: int) -> Optional[int]:
+        if fd in self.bundle.eventfds:
+            return self.bundle.eventfds[fd]
         try:
             self.bundle.eventfds[fd] = self.target.eventfd_count(fd)
         except TargetError as problem:

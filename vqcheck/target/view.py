@@ -1,7 +1,7 @@
 """Typed views on memory: a struct is read once and decoded from those bytes."""
 from typing import Optional
 
-from .errors import NullPointer, Unreadable
+from .errors import Corrupt, NullPointer, Unreadable
 from .target import Member, Target, decode_text
 
 BULK_LIMIT = 8192
@@ -38,6 +38,8 @@ class View:
         whole = self._read_whole()
         if whole is None:
             return self.target.read(self.address + member.offset, member.size)
+        if member.offset + member.size > len(whole):
+            raise Corrupt(f"{self.type_name}.{paths[0]} lies outside its struct")
         return whole[member.offset:member.offset + member.size]
 
     def uint(self, *paths: str) -> int:

@@ -1,0 +1,101 @@
+"""A double of PyKdump's C module `crash`: a made-up guest that fails as the real one does.
+
+Only what was measured of PyKdump 3.5.3 in crash 8.0.2 is here.
+"""
+import ast
+import os
+from typing import Any, Dict, List, Optional
+
+Crash_run = "8.0.2"
+version = "3.2.1"
+KVADDR, UVADDR, PHYSADDR = 1, 2, 4
+
+
+class error(Exception):  # noqa: N801
+    """What every call raises."""
+
+
+with open(os.environ["DOUBLE_WORLD"]) as _file:
+    world: Dict[str, Any] = ast.literal_eval(_file.read())
+
+loaded: Dict[str, str] = {}
+"""Modules whose debug information is loaded, with the file."""
+programs: Dict[str, Any] = {}
+aliases: Dict[str, str] = {}
+typeinfo_calls: List[str] = []
+
+
+def readmem(address: int, size: int, memory: int = KVADDR) -> bytes:
+    if address == 0:
+        raise IndexError("readPtr NULL pointer")
+    for start, raw in world["memory"].items():
+        if memory != UVADDR and size > 0 and start <= address and address + size <= start + len(raw):
+            return bytes(raw[address - start:address - start + size])
+    raise error(f"readmem error at addr {address:#x}, reading {size} bytes")
+
+
+def sym2addr(name: str) -> int:
+    return int(world["symbols"].get(name, 0))
+
+
+def addr2sym(address: int) -> Optional[str]:
+    return next((name for name, at in world["symbols"].items() if at == address), None)
+
+
+def gdb_typeinfo(name: str) -> Dict[str, Any]:
+    typeinfo_calls.append(name)
+    hidden = {one for module, types in world["modules"].items() if module not in loaded for one in types}
+    if name in hidden or name not in world["types"]:
+        raise error("PyKdump/GDB error")
+    size, members = world["types"][name]
+    return {"codetype": 3, "typelength": size, "basetype": name, "body": _body(members, "", 0)}
+
+
+def _body(members: Dict[str, Any], inside: str, base: int) -> List[Dict[str, Any]]:
+    """Members by dotted paths as gdb nests them; what has no type of its own name is an unnamed struct."""
+    names = list(dict.fromkeys(path[len(inside):].split(".")[0] for path in members if path.startswith(inside)))
+    body = []
+    for name in names:
+        path = inside + name
+        below = [place for inner, place in members.items() if inner.startswith(path + ".")]
+        offset, size = members.get(path) or (min(place[0] for place in below), 0)
+        one = {"fname": name, "bitoffset": (offset - base) * 8, "typelength": size, "codetype": 8,
+               "basetype": "unsigned int"}
+        if below:
+            one.update(codetype=3, basetype="struct", body=_body(members, path + ".", offset),
+                       typelength=size or max(sum(place) for place in below) - offset)
+        body.append(one)
+    return body
+
+
+def register_epython_prog(name: str, short: str, synopsis: str, text: str) -> bool:
+    if not all(isinstance(word, str) for word in (name, short, synopsis, text)):
+        raise TypeError("4 strings")
+    if name in programs:
+        return False
+    programs[name] = (short, synopsis, text)
+    return True
+
+
+def exec_crash_command(line: str) -> str:
+    """`mod`, `mod -s`, `alias`: what the project uses."""
+    words = line.replace('"', "").split()
+    if words == ["mod"]:
+        return "".join(f"{name} {loaded.get(name, '(not loaded)')}\n" for name in world["modules"]) or _fail("")
+    if words[:2] == ["mod", "-s"] and len(words) == 4:
+        name, path = words[2:]
+        if name not in world["modules"]:
+            _fail("Usage:\n  mod -s module [objfile]\n")
+        with open(path, "rb") as file:
+            if file.read(4) != b"\x7fELF":
+                _fail(f"mod: {path}: not an ELF format object file\n")
+        loaded[name] = path
+        return f"     MODULE       NAME  OBJECT FILE\n {name} {path}\n"
+    if words[:1] == ["alias"]:
+        aliases[words[1]] = " ".join(words[2:])
+        return f"ORIGIN   ALIAS    COMMAND\nruntime  {words[1]}  {aliases[words[1]]}\n"
+    return f"crash: command not found: {words[0]}\n"
+
+
+def _fail(text: str) -> str:
+    raise error(text)

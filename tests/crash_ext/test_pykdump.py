@@ -1,0 +1,180 @@
+"""`vqstate` under PyKdump, in a double of it and, where PYKDUMP_SO names one, in a real one."""
+import json
+import os
+import subprocess
+
+import pytest
+
+from tests.crash_ext.conftest import REGISTER, ROOT, VQSTATE
+from tests.crash_ext.world import described, elf
+from tests.guest.machine import AVAIL, LAST_USED, VRING
+from vqcheck.guest import snapshot
+from vqcheck.render import guest_text
+from vqcheck.snapshot.write import to_json
+from vqcheck.target import vqcap
+from vqcheck.target.recording import Replay
+
+FOOTER = "\n ** Execution took   0.00s (real)   0.00s (CPU)\n"
+VQ = f"epython {VQSTATE}"
+
+
+def test_one_disk(session):
+    output = session(f"{VQ} vdb")
+    assert output.endswith(FOOTER)
+    assert "vqcheck" in output
+    assert "crash 8.0.2 (PyKdump 3.5.3)" in output
+    assert "dump made-up.core" in output
+    assert f"{LAST_USED}/{AVAIL}" in output
+
+
+def test_the_walk_through_pykdump_sees_what_the_walk_on_the_guest_itself_sees(session, guest, tmp_path):
+    session(f"{VQ} vdb -o seen.json")
+    seen = json.loads((tmp_path / "seen.json").read_text())
+    direct = snapshot.take(guest, "vdb")
+    assert seen["devices"][0]["queues"][0]["driver"]["address"] == hex(VRING)
+    assert seen["devices"] == json.loads(to_json(direct))["devices"]
+    assert seen["target"]["release"] == direct.target.release
+
+
+def test_a_recording_replays_to_the_same_text(session, tmp_path):
+    output = session(f"{VQ} vdb", f"{VQ} vdb --capture seen.vqcap")
+    recorded = vqcap.unpack((tmp_path / "seen.vqcap").read_bytes())
+    assert recorded.identity.debugger == "crash 8.0.2 (PyKdump 3.5.3)"
+    assert recorded.identity.machine == "x86_64"
+    assert output.startswith(guest_text.show(snapshot.take(Replay(recorded), "vdb"), True))
+
+
+def test_again_in_the_same_session(session):
+    once = session(f"{VQ} vdb")
+    assert session(f"{VQ} vdb", f"{VQ} vdb", f"{VQ} vdb") == once * 3
+
+
+def test_help(session):
+    output = session(f"{VQ} -h")
+    assert output.startswith("usage: vqstate [-h]")
+    assert "vqstate vdb -o guest.json" in output
+    assert output.endswith(FOOTER), "and no sys.exit() for PyKdump to speak of"
+
+
+def test_pykdump_takes_its_own_options_away(session):
+    assert session(f"{VQ} vdb --debug 1 --timeout=5") == session(f"{VQ} vdb")
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    ("vdx", "vqstate: this guest has no disk 'vdx'; its virtio disks: vdb"),
+    ("--bogus", "vqstate: error: unrecognized arguments: --bogus"),
+    ("vdb -o /nonexistent/guest.json", "No such file or directory"),
+])
+def test_bad_words_are_one_message(session, words, says):
+    output = session(f"{VQ} {words}", f"{VQ} vdb")
+    assert says in output
+    assert "Traceback" not in output
+    assert output.count(FOOTER) == 2
+
+
+def test_an_internal_error_is_a_message_and_the_session_goes_on(session, tmp_path):
+    (tmp_path / "breaks.py").write_text("import crash\ncrash.readmem = lambda *words: 1 / 0\n")
+    output = session("epython breaks.py", f"{VQ} vdb", f"{VQ} vdb --traceback", f"{VQ} --help")
+    assert "vqstate: internal error: ZeroDivisionError: division by zero (run it with --traceback" in output
+    assert output.count("Traceback") == 1
+    assert "usage: vqstate" in output
+
+
+def test_a_struct_that_left_the_dump(session, guest):
+    guest.forget(VRING)
+    assert "vqstate: " in session(f"{VQ} vdb")
+    assert "not mapped, or left out of the dump" in session(f"{VQ} vdb")
+
+
+def test_output_that_cannot_be_written(session):
+    with open("/dev/full", "wb") as full:
+        assert "vqstate: cannot write: No space left on device\n" in session(f"{VQ} vdb", stdout=full)
+
+
+class TestModules:
+    """The debug information of modules."""
+
+    def test_missing(self, session, tmp_path):
+        output = session(f"{VQ} vdb", VQCHECK_MODULES=str(tmp_path / "nowhere"))
+        assert output.startswith("vqstate: no debug information for struct virtio_blk: module virtio_blk is loaded "
+                                 "without it. Install linux-image-6.1.0-made-up-dbg (Debian;")
+        assert "mod -s virtio_blk /path/to/virtio_blk.ko.debug" in output
+        assert output.count("\n") == 1 + FOOTER.count("\n")
+
+    def test_loaded_by_hand_afterwards(self, session, tmp_path, debug_folder):
+        by_hand = [f"mod -s {name} {debug_folder / name}.ko.debug" for name in ("virtio_blk", "virtio_ring")]
+        output = session(f"{VQ} vdb", *by_hand, f"{VQ} vdb", VQCHECK_MODULES=str(tmp_path / "nowhere"))
+        assert "no debug information" in output
+        assert f"{LAST_USED}/{AVAIL}" in output
+
+    def test_stripped_modules_are_passed_over(self, session, debug_folder):
+        (debug_folder / "virtio_blk.ko.debug").write_bytes(elf(".text"))
+        assert "module virtio_blk is loaded without it" in session(f"{VQ} vdb")
+
+    def test_debug_information_of_something_else(self, session, guest, debug_folder):
+        guest.types["struct virtio_blk"] = (0, {})
+        output = session(f"{VQ} vdb")
+        assert f"{debug_folder}/virtio_blk.ko.debug did not bring it to module virtio_blk" in output
+        assert "mod -d virtio_blk, then mod -s virtio_blk" in output
+
+    def test_built_in(self, session, guest, tmp_path):
+        world = described(guest, modules=())
+        assert f"{LAST_USED}/{AVAIL}" in session(f"{VQ} vdb", world=world, VQCHECK_MODULES=str(tmp_path / "nowhere"))
+
+    def test_no_such_driver(self, session, guest):
+        del guest.types["struct virtio_blk"]
+        output = session(f"{VQ} vdb", world=described(guest, modules=("virtio_ring",)))
+        assert "virtio_blk is not among this kernel's modules" in output
+
+    def test_found_beside_vmlinux(self, session, guest, debug_folder):
+        world = described(guest, kernel=str(debug_folder / "vmlinux"))
+        assert f"{LAST_USED}/{AVAIL}" in session(f"{VQ} vdb", world=world, VQCHECK_MODULES="")
+
+
+class TestRegistering:
+    """register.py"""
+
+    def test_alias(self, session):
+        assert f"{LAST_USED}/{AVAIL}" in session(f"epython {REGISTER}", "vqstate vdb")
+
+    def test_command(self, session):
+        folder = str(ROOT / "crash_ext")
+        output = session("epython register.py", "vqstate vdb", "help vqstate", PYKDUMPPATH=folder)
+        assert f"{LAST_USED}/{AVAIL}" in output
+        assert "state of virtio queues\n[-h]" in output
+        assert output.rstrip().endswith("that the environment variable VQCHECK_MODULES names.")
+
+    def test_alias_by_hand_and_a_symbolic_link(self, session, tmp_path):
+        (tmp_path / "link.py").symlink_to(VQSTATE)
+        assert f"{LAST_USED}/{AVAIL}" in session(f"epython {tmp_path}/link.py vdb")
+        assert f"{LAST_USED}/{AVAIL}" in session(f"alias vqstate epython {VQSTATE}", "vqstate vdb")
+
+
+@pytest.mark.pykdump
+@pytest.mark.lab
+def test_in_a_real_pykdump(tmp_path):
+    """PyKdump and the loader make the same snapshot of the same dump."""
+    from tests.lab import capture, sides, vm  # noqa: PLC0415
+    with vm.Machine(tmp_path / "vm") as machine:
+        machine.wait_load()
+        vmcore = capture.take(machine).vmcore
+    by_loader, _ = sides.guest(tmp_path, vmcore)
+    stem = tmp_path / "pykdump"
+    output = _with_pykdump(tmp_path, vmcore, [
+        f"vqstate vdb -o {stem}.json", f"vqstate vdb --capture {stem}.vqcap", "vqstate", "vqstate vdx"])
+    assert "Traceback" not in output
+    assert "this guest has no disk 'vdx'" in output
+    seen, expected = (json.loads(path.read_text()) for path in (stem.with_suffix(".json"), by_loader.json))
+    assert "(PyKdump " in seen.pop("producer")["debugger"]
+    assert "(loader)" in expected.pop("producer")["debugger"]
+    assert seen == expected
+    assert vqcap.unpack(stem.with_suffix(".vqcap").read_bytes()).asked["device"] == "vdb"
+
+
+def _with_pykdump(folder, vmcore, commands):
+    from tests.lab.kernel import kernel  # noqa: PLC0415
+    script = folder / "pykdump.crash"
+    script.write_text("\n".join([f"extend {os.environ['PYKDUMP_SO']}", f"epython {REGISTER}", *commands, "quit\n"]))
+    environment = {**os.environ, "VQCHECK_MODULES": str(kernel().debug_modules)}
+    return subprocess.run(["crash", "-s", "-i", str(script), str(kernel().vmlinux), str(vmcore)], env=environment,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=True).stdout
