@@ -13,6 +13,10 @@ from .target_base import UNREADABLE, CrashTarget
 PSEUDO_SYMBOL = "_MODULE_"
 """Begins the names that crash itself gives to the ends of modules."""
 
+LAST = (1 << 64) - 1
+"""The last address; beyond it C would count from 0 again."""
+
+
 class LoaderTarget(CrashTarget):
     """Answers from the crash that this Python lives in."""
 
@@ -27,7 +31,7 @@ class LoaderTarget(CrashTarget):
         return address
 
     def symbol_name(self, address: int) -> Optional[str]:
-        name: Optional[str] = _vqcrash.symbol_name(address)
+        name: Optional[str] = _vqcrash.symbol_name(address) if 0 <= address <= LAST else None
         return None if name is None or name.startswith(PSEUDO_SYMBOL) else name
 
     def type_size(self, type_name: str) -> Optional[int]:
@@ -37,7 +41,7 @@ class LoaderTarget(CrashTarget):
         return loader_types.member(type_name, path)
 
     def read(self, address: int, size: int, physical: bool = False) -> bytes:
-        raw: Optional[bytes] = _vqcrash.readmem(address, size, physical)
+        raw: Optional[bytes] = _vqcrash.readmem(address, size, physical) if 0 <= address <= LAST else None
         if raw is None:
             raise Unreadable(address, size, UNREADABLE)
         return raw

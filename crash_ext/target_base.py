@@ -66,5 +66,5 @@ def _advice(name: str, type_name: str, release: str, tried: List[str]) -> str:
         what = f"{', '.join(tried)} did not bring it to module {name}"
         by_hand = f"mod -d {name}, then {by_hand}"
     return (f"no debug information for {type_name}: {what}. Install linux-image-{release}-dbg (Debian; "
-            f"linux-image-{release}-dbgsym on Ubuntu, kernel-debuginfo on Fedora and RHEL), or load it by hand: {by_hand}, "
-            f"or set {module_files.VARIABLE} to a folder that holds it before crash is started")
+            f"linux-image-{release}-dbgsym on Ubuntu, kernel-debuginfo on Fedora and RHEL), or load it by hand: "
+            f"{by_hand}, or set {module_files.VARIABLE} to a folder that holds it before crash is started")

@@ -4,9 +4,12 @@ The double answers and fails as crash does; that the real crash 8.0.2 takes the 
 """
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
+import sys
 import textwrap
+from typing import NamedTuple
 
 import pytest
 
@@ -34,22 +37,30 @@ def main(words):
 """
 
 
+class Built(NamedTuple):
+    """A folder with the loader and the double, and the crash that both are of."""
+
+    folder: pathlib.Path
+    version: str
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The folder with the loader and the double."""
+    """The loader and the double, built once."""
     absent = build.missing()
     if absent:
-        pytest.skip(f"the loader can't be built without {', '.join(absent)}: apt-get install crash python3-dev gcc make")
+        pytest.skip(f"the loader can't be built without {', '.join(absent)}: "
+                    "apt-get install crash python3-dev gcc make")
     folder = tmp_path_factory.mktemp("loader")
-    flags = subprocess.run(["make", "-s", "--always-make", "-C", str(build.SOURCES), f"BUILD={folder}"],
-                           capture_output=True, text=True, check=False)
-    assert (flags.returncode, flags.stderr) == (0, ""), "and no warnings"
-    defines = subprocess.run(["make", "-n", "--always-make", "-C", str(build.SOURCES)], capture_output=True, text=True,
-                             check=True).stdout.split()
-    subprocess.run(["cc", "-fexceptions", "-rdynamic", "-w", "-isystem", "/usr/include/crash",
-                    *(word for word in defines if word.startswith("-D") and "VQCHECK" not in word),
+    make = ["make", "--always-make", "-C", str(build.SOURCES), f"BUILD={folder}"]
+    done = subprocess.run([*make, "-s"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), "and no warnings"
+    words = shlex.split(subprocess.run([*make, "-n"], capture_output=True, text=True, check=True).stdout)
+    defines = [word for word in words if word.startswith("-D")]
+    (version,) = (word.split('"')[1] for word in defines if word.startswith("-DVQCHECK_CRASH="))
+    subprocess.run(["cc", "-fexceptions", "-rdynamic", "-w", "-isystem", "/usr/include/crash", *defines,
                     "-o", str(folder / "stub_crash"), str(HERE / "stub_crash.c"), "-ldl"], check=True)
-    return folder
+    return Built(folder, version)
 
 
 @pytest.fixture
@@ -65,10 +76,10 @@ def probe(tmp_path):
 @pytest.fixture
 def stub(built, probe):
     """Start the double with commands."""
-    def start(*commands, root=probe, version="8.0.2"):
-        return subprocess.Popen([str(built / "stub_crash"), version, str(built / build.NAME), *commands], cwd=probe,
-                                env={"PATH": os.environ["PATH"], "VQCHECK_PATH": str(root)}, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def start(*commands, root=probe, version=built.version):
+        words = [str(built.folder / "stub_crash"), version, str(built.folder / build.NAME), *commands]
+        return subprocess.Popen(words, cwd=probe, env={"PATH": os.environ["PATH"], "VQCHECK_PATH": str(root)},
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return start
 
 
@@ -101,7 +112,6 @@ def test_questions(python):
         print(_vqcrash.symbol_name(0x1000), _vqcrash.symbol_name(0x1001), _vqcrash.symbol_name(0x5000))
         print(_vqcrash.datatype("thing", "part"), _vqcrash.datatype("thing", None), _vqcrash.datatype("nothing", None))
         print(_vqcrash.gdb("printf 1"), _vqcrash.gdb("bad"))
-        print(_vqcrash.facts())
     """)
     assert output == textwrap.dedent("""\
         b'\\x01\\x02\\x03' b'\\xff\\xfe' None None None None None
@@ -109,9 +119,13 @@ def test_questions(python):
         here None None
         (24, 64, 16, 'part_type', 3) (24, -1, 0, None, 0) None
         <printf 1> None
-        {'crash': '8.0.2', 'release': '6.1.0-made-up', 'machine': 'x86_64', 'kernel': '/boot/vmlinux', \
-'dump': '/dumps/made-up.core', 'live': False, 'pointer_size': 8, 'byte_order': 'little'}
     """)
+
+
+def test_facts(python, built):
+    assert python("print(_vqcrash.facts())") == str({
+        "crash": built.version, "release": "6.1.0-made-up", "machine": "x86_64", "kernel": "/boot/vmlinux",
+        "dump": "/dumps/made-up.core", "live": False, "pointer_size": 8, "byte_order": sys.byteorder}) + "\n"
 
 
 def test_modules(python):
@@ -147,11 +161,11 @@ def test_a_call_in_which_crash_closes_the_output(probe, crash):
     ("import sys; sys.exit(3)", "failed: 3"),
     ("raise SystemExit", "failed: "),
     ("raise KeyboardInterrupt", "failed: "),
-    ("_vqcrash.readmem('x', 8, False)", "failed: an integer is required"),
+    ("_vqcrash.readmem('x', 8, False)", "failed: argument 1 must be int, not str"),
 ])
 def test_a_python_exception_is_a_message(python, program, says):
     output = python(program, "help")
-    assert says in output or "object cannot be interpreted as an integer" in output
+    assert says in output
     assert output.endswith("Only for tests.\n")
 
 
@@ -216,9 +230,9 @@ class TestTheRealProgram:
 class TestLoading:
     """When the loader refuses."""
 
-    def test_another_major_version_of_crash(self, crash):
-        assert crash("help", version="9.0.2") == ("built for crash 8.0.2, and this is crash 9.0.2: build it again\n"
-                                                  "command not found: help\n")
+    def test_another_major_version_of_crash(self, crash, built):
+        assert crash("help", version="99.0.2") == (
+            f"built for crash {built.version}, and this is crash 99.0.2: build it again\ncommand not found: help\n")
 
     def test_no_package(self, crash, tmp_path):
         output = crash("help", root=tmp_path / "nowhere" / "at" / "all")

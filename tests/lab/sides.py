@@ -2,7 +2,7 @@
 import pathlib
 import subprocess
 import sys
-from typing import List, NamedTuple, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from crash_ext.build import loader
 from vqcheck.snapshot.model import Snapshot
@@ -54,13 +54,18 @@ def guest(directory: pathlib.Path, vmcore: pathlib.Path) -> Tuple[Side, str]:
     return _side(stem), output
 
 
-def crash(directory: pathlib.Path, vmcore: pathlib.Path, commands: List[str]) -> str:
-    """Run commands in a crash that has our loader; returns what it printed."""
+def crash(directory: pathlib.Path, vmcore: pathlib.Path, commands: List[str],
+          vmlinux: Optional[pathlib.Path] = None) -> str:
+    """Run commands in a crash that has our loader; returns what it printed.
+
+    `vmlinux` is another one than the lab's, without modules' debug information beside it or anywhere.
+    """
     script = directory / "vqstate.crash"
     script.write_text("\n".join([f"extend {loader()}", *commands, "quit"]) + "\n")
     linux = kernel()
-    return _run(["env", f"VQCHECK_MODULES={linux.debug_modules}", f"VQCHECK_PATH={ROOT}", "crash", "-s", "-i",
-                 str(script), str(linux.vmlinux), str(vmcore)], CRASH_SECONDS)
+    modules = "" if vmlinux else linux.debug_modules
+    return _run(["env", f"VQCHECK_MODULES={modules}", f"VQCHECK_PATH={ROOT}", "crash", "-s", "-i", str(script),
+                 str(vmlinux or linux.vmlinux), str(vmcore)], CRASH_SECONDS)
 
 
 def merge(first: Side, second: Side) -> Tuple[int, str]:
