@@ -44,7 +44,7 @@ DEBUGGER_LOADS := $(filter-out %/read.py %/schema.py %/shape.py %/drgn_target.py
 	vqcheck/snapshot/*.py vqcheck/check/*.py vqcheck/render/*.py gdb_ext/*.py crash_ext/*.py))
 
 lab: $(VENV)/lab-tools
-	$(BIN)/python -m pytest -m lab tests/lab
+	$(BIN)/python -m pytest -m lab tests
 
 record: $(VENV)/lab-tools
 	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab/test_scenes.py

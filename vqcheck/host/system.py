@@ -2,8 +2,6 @@
 
 Source: QEMU softmmu/runstate.c (current_run_state), softmmu/vl.c (qemu_name), softmmu/globals.c (qemu_uuid).
 """
-import uuid
-
 from ..snapshot.model import TargetInfo
 from ..target.absence import Absences
 from ..target.errors import NotSupported
@@ -47,4 +45,6 @@ def _name(target: Target) -> str:
 def _uuid(target: Target) -> str:
     if not target.read_uint(target.address_of("qemu_uuid_set"), 1):
         raise NotSupported("the VM was started without -uuid")
-    return str(uuid.UUID(bytes=target.read(target.address_of("qemu_uuid"), 16)))
+    # By hand: the uuid module imports more than a debugger's cut-down Python may have.
+    digits = target.read(target.address_of("qemu_uuid"), 16).hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

@@ -35,7 +35,7 @@ def table(rows: Sequence[Sequence[Any]], headers: Sequence[str]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return ABSENT if value is None or value == "" else shortened(str(value))
+    return ABSENT if value is None else shortened(str(value)).strip() or ABSENT  # tabulate strips, so both ways do
 
 
 def _is_numeric(values: Sequence[Any]) -> bool:

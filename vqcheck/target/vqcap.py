@@ -17,6 +17,7 @@ A gzip stream of text lines, tab-separated, so that `zcat` shows it.  A debugger
     refused     QUESTION        REASON
 """
 import binascii
+import codecs
 import zlib
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -97,12 +98,12 @@ def _word(value: Optional[object]) -> str:
         return ABSENT
     if isinstance(value, int):
         return f"{value:d}"
-    text = str(value).encode("unicode_escape").decode("ascii")
+    text = codecs.unicode_escape_encode(str(value))[0].decode("ascii")  # PyKdump's Python lacks the codec by name
     return "\\x2d" if text == ABSENT else text
 
 
 def _value(word: str) -> Optional[str]:
-    return None if word == ABSENT else word.encode("ascii").decode("unicode_escape")
+    return None if word == ABSENT else codecs.unicode_escape_decode(word.encode("ascii"))[0]
 
 
 def _lines(bundle: Bundle) -> Iterator[Line]:
