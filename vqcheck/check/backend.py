@@ -4,7 +4,7 @@ from typing import List, Optional
 from ..snapshot.device_model import BlockState
 from . import wording
 from .facts import Facts
-from .gates import block_of
+from .gates import IO_ERROR
 from .pairing import Pair
 from .verdict import Cause, Evidence, Finding
 
@@ -14,90 +14,123 @@ PARKED = "storage-error"
 
 def finding(pair: Pair, facts: Facts, lasts: str) -> Finding:
     """The finding, once it is established that the device holds requests for too long."""
-    block = block_of(pair)
-    parked = block.parked if block else None
-    if parked:
-        return _parked(pair, facts, lasts, parked)
+    block = _block(pair)
     return Finding(
         rule=STUCK,
         headline=f"{wording.count(facts.popped, 'request')} seen by the device and not completed: QEMU or the storage "
                  "below it is stuck or slow, and no event was lost",
-        blame="backend: " + _holder(block),
+        blame="backend: " + _holder(block, facts.popped),
         event=None,
         evidence=[
             Evidence(f"last_avail_idx {facts.last_avail_idx}, used_idx {facts.used_idx}, inuse {facts.inuse}",
                      f"{wording.count(facts.popped, 'request')} popped and not returned"),
-            *_block_evidence(block),
+            *_block_evidence(block, facts.popped),
             Evidence("persistence", lasts),
         ],
         against=[] if block else ["the block layer behind the disk is not known"],
-        confidence="high: both sides agree that the device holds the requests",
+        confidence="high: both sides agree that the device holds the requests" if block else
+                   "good: both sides agree that the device holds the requests; what it does with them is not known",
         causes=_causes(block),
         actions=_actions(block),
     )
 
 
-def _holder(block: Optional[BlockState]) -> str:
+def parked(pair: Pair) -> Optional[Finding]:
+    """The finding that the VM was stopped by a storage error, or None: QEMU says so itself, whatever the ages are."""
+    host, block, device = pair.host_device.host, _block(pair), pair.host.device
+    if host is None or host.run_state != IO_ERROR or block is None or not block.parked:
+        return None
+    if device is None or not device.inuse:
+        return None  # what is parked is of another queue; this one is stopped with the VM
+    return Finding(
+        rule=PARKED,
+        headline="the VM was stopped by a storage error, and failed requests are parked for a retry: no event was lost",
+        blame="backend: the storage returned an error, and QEMU's policy (werror, rerror) is to wait for the operator",
+        event=None,
+        evidence=[Evidence(f"run state {host.run_state}, VirtIOBlock.rq holds {block.parked} (of all queues), inuse "
+                           f"{device.inuse}", "the device keeps the failed requests and will retry them")],
+        against=["events on the rings are not judged: the VM stands still"],
+        confidence="high: QEMU says so itself",
+        causes=[Cause("an error of the storage: no space, a dead path",
+                      f"iostatus ({block.iostatus}); BLOCK_IO_ERROR in QEMU's log and libvirt's events")],
+        actions=["mend the storage (space, path), then QMP `cont`: the requests are retried"],
+    )
+
+
+def _block(pair: Pair) -> Optional[BlockState]:
+    """The block layer behind the pair's disk, where anything of it is known."""
+    block = pair.host_device.host.block if pair.host_device.host else None
+    return block if block is not None and block.in_flight is not None else None
+
+
+def _holder(block: Optional[BlockState], held: int) -> str:
+    """Who has the requests, as far as the counters of the block layer tell; they are of the whole disk."""
     if block is None:
         return "who holds the requests is not known"
-    if block.throttled:
-        return f"{wording.count(block.throttled, 'request')} wait in I/O throttling"
     if block.quiesce_counter:
         return "the block layer is drained (quiesced) and was not released"
+    found = []
+    if block.throttled:
+        found.append(f"I/O throttling holds {block.throttled}")
+    if block.parked:
+        found.append(f"{block.parked} failed and were parked, and nothing retries them while the VM runs")
     if block.in_flight:
-        return f"block node {block.node} ({block.format}) has {wording.count(block.in_flight, 'request')} in flight"
-    if block.in_flight == 0:
+        found.append(f"block node {block.node} ({block.format}) has {block.in_flight} in flight")
+    if not found:
         return "nothing is in flight in the block layer: the device itself holds the requests, or has lost them"
-    return "who holds the requests is not known"
+    return f"of the disk's requests ({held} of this queue), " + ", ".join(found)
 
 
-def _block_evidence(block: Optional[BlockState]) -> List[Evidence]:
+def _block_evidence(block: Optional[BlockState], held: int) -> List[Evidence]:
     if block is None:
         return []
-    found = [Evidence(f"BlockBackend in_flight {block.in_flight}, iostatus {block.iostatus}, quiesce_counter "
-                      f"{block.quiesce_counter}, throttled {block.throttled}", _holder(block))]
+    counters = (("in_flight", block.in_flight), ("iostatus", block.iostatus),
+                ("quiesce_counter", block.quiesce_counter), ("throttled", block.throttled), ("parked", block.parked))
+    known = ", ".join(f"{name} {value}" for name, value in counters if value is not None)
+    found = [Evidence(f"BlockBackend: {known}", _holder(block, held))]
     for one in block.tracked or []:
         found.append(Evidence(f"tracked request on node {one.node}",
                               f"{one.type} of {one.bytes} bytes at offset {one.offset} (sector {one.offset // 512})"))
     return found
 
 
+THROTTLED = Cause("the configured I/O limit, or a throttle timer that is not armed",
+                  "query-block (bps, iops); two captures: does the number of waiting requests move?")
+DRAINED = Cause("a job, a snapshot or a migration that drains the disk and does not end",
+                "query-block-jobs; the stack of the main thread (bdrv_drain, AIO_WAIT_WHILE)")
+UNRETRIED = Cause("a retry of failed requests that QEMU never started",
+                  "QEMU's version; run state running with rq filled")
+DROPPED = Cause("a request that was popped and dropped by the device",
+                "no VirtIOBlockReq of this queue anywhere; QEMU's log and version")
+STORAGE = Cause("storage below QEMU: dead path, multipath queueing, network storage",
+                "on the host: dmesg, multipath -ll, /sys/block/*/inflight, stacks of QEMU's worker threads")
+INSIDE = Cause("a block job, filter or driver inside QEMU that waits",
+               "tracked requests, stacks and coroutines of QEMU")
+
+
 def _causes(block: Optional[BlockState]) -> List[Cause]:
-    if block and block.throttled:
-        return [Cause("the configured I/O limit, or a throttle timer that is not armed",
-                      "query-block (bps, iops); two captures: does the number of waiting requests move?")]
-    if block and block.in_flight == 0:
-        return [Cause("a request that was popped and dropped by the device",
-                      "no VirtIOBlockReq of this queue anywhere; QEMU's log and version")]
-    return [Cause("storage below QEMU: dead path, multipath queueing, network storage",
-                  "on the host: dmesg, multipath -ll, /sys/block/*/inflight, stacks of QEMU's worker threads"),
-            Cause("a block job, filter or driver inside QEMU that waits",
-                  "tracked requests, stacks and coroutines of QEMU")]
+    if block is None:
+        return [STORAGE, INSIDE, DROPPED]
+    if block.quiesce_counter:
+        return [DRAINED]
+    if block.throttled:
+        return [THROTTLED]
+    if block.parked:
+        return [UNRETRIED]
+    return [STORAGE, INSIDE] if block.in_flight else [DROPPED]
+
+
+DRAINS = "do not run dump-guest-memory, `stop` or migrate now: they drain the disk and block until the request ends"
 
 
 def _actions(block: Optional[BlockState]) -> List[str]:
-    if block and block.throttled:
-        return ["QMP block_set_io_throttle with all limits 0 for this disk, if the limit is not meant"]
-    return ["nothing to do in the guest: look at the storage on the host, and heal its path",
-            "do not run dump-guest-memory, `stop` or migrate now: they drain the disk and block until the request ends"]
-
-
-def _parked(pair: Pair, facts: Facts, lasts: str, parked: int) -> Finding:
-    host = pair.host_device.host
-    state = host.run_state if host else None
-    return Finding(
-        rule=PARKED,
-        headline=f"{wording.count(parked, 'request')} failed and parked for a retry (werror/rerror=stop): "
-                 "no event was lost",
-        blame="backend: the storage returned an error, and QEMU's policy is to wait for the operator",
-        event=None,
-        evidence=[
-            Evidence(f"VirtIOBlock.rq holds {parked}, inuse {facts.inuse}, run state {state}",
-                     "the device keeps the failed requests and will retry them"),
-            Evidence("persistence", lasts),
-        ],
-        against=[],
-        confidence="high: QEMU says so itself",
-        causes=[Cause("storage error", "iostatus, BLOCK_IO_ERROR in QEMU's log and libvirt's events")],
-        actions=["mend the storage (space, path), then QMP `cont`: the requests are retried"],
-    )
+    if block is not None and block.quiesce_counter:
+        return ["find the job or command that drains the disk (query-block-jobs), and end it", DRAINS]
+    if block is not None and block.throttled:
+        return ["QMP block_set_io_throttle with all limits 0 for this disk, if the limit is not meant", DRAINS]
+    if block is not None and block.parked:
+        return ["QMP `stop` and then `cont`: going on after a stop retries what is parked"]
+    if block is not None and not block.in_flight:
+        return ["keep a core of QEMU for its developers: gcore",
+                "reset the VM; more I/O does not bring the request back"]
+    return ["nothing to do in the guest: look at the storage on the host, and heal its path", DRAINS]

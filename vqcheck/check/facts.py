@@ -38,6 +38,8 @@ class Facts(NamedTuple):
     signalled_used: Optional[int]
     signalled_used_valid: Optional[bool]
     notification: Optional[bool]
+    num_free: Optional[int]
+    event_triggered: Optional[bool]
 
     @property
     def posted(self) -> int:
@@ -88,6 +90,23 @@ class Facts(NamedTuple):
         if self.signalled_used_valid is None or self.signalled_used is None:
             return None
         return event.need_event(self.ring.used_event, (self.used_idx + 1) & event.MASK, self.signalled_used)
+
+    @property
+    def evaluated(self) -> Optional[bool]:
+        """Whether QEMU evaluated the need to interrupt for the very entry that used_event asks for.
+
+        None where that is not known, or not kept: signalled_used means nothing without EVENT_IDX.
+        """
+        if not self.event_idx or self.signalled_used is None or self.signalled_used_valid is None:
+            return None
+        if not self.signalled_used_valid:
+            return False
+        return not event.need_event(self.ring.used_event, self.used_idx, self.signalled_used)
+
+    @property
+    def room(self) -> bool:
+        """Whether the driver can put one more request on the ring."""
+        return self.num_free != 0 and self.outstanding < self.size
 
     @property
     def next_request_kicks(self) -> bool:
@@ -144,6 +163,8 @@ def gather(pair: Pair) -> Facts:
         signalled_used=device.signalled_used,
         signalled_used_valid=device.signalled_used_valid,
         notification=device.notification,
+        num_free=driver.num_free,
+        event_triggered=driver.event_triggered,
     )
 
 
@@ -173,12 +194,6 @@ def waiting(pair: Pair) -> Optional[Waiting]:
         [request for request in pair.guest.in_flight if request.head not in posted | returned],
         [request for request in pair.guest.in_flight if request.head in returned],
     )
-
-
-def ages(requests: List[Request]) -> List[float]:
-    """Seconds since each request was issued, oldest first; since it was started, where that is all there is."""
-    known = [request.issued_ns if request.issued_ns is not None else request.age_ns for request in requests]
-    return sorted((age / NS for age in known if age is not None), reverse=True)
 
 
 def heads(requests: List[Request]) -> Set[int]:

@@ -5,13 +5,16 @@ paused VM shows exactly the indexes of a lost event.
 """
 from typing import List, Optional
 
-from ..snapshot.device_model import BlockState
 from ..snapshot.model import Device, Queue, Snapshot
 from ..virtio import event, features
 from .facts import Facts, heads, waiting
 from .pairing import Pair
 
 RUNNING = "running"
+IO_ERROR = "io-error"
+
+HALF = 0x8000
+"""QEMU's virtqueue_split_flush() invalidates signalled_used before it falls so far behind."""
 
 
 def different_machines(guest: Snapshot, host: Snapshot) -> Optional[str]:
@@ -23,18 +26,29 @@ def different_machines(guest: Snapshot, host: Snapshot) -> Optional[str]:
 
 
 def stopped(pair: Pair) -> Optional[str]:
-    """Whether the VM stood still, which explains every event that did not happen."""
+    """Whether the VM stood still, which explains every event that did not happen, or may have."""
     host = pair.host_device.host
-    if host is None:
-        return None
+    if host is None or (host.run_state is None and host.vm_running is None):
+        return "whether the VM was running is not known, and the rings of a paused VM look like a lost interrupt"
     if host.run_state is not None and host.run_state != RUNNING:
-        parked = host.block.parked if host.block else None
-        if host.run_state == "io-error" and parked:
-            return None  # a finding of its own, not a capture that can't be judged
         return (f"the VM was not running (run state {host.run_state}): QMP stop, a dump or a migration drains the disk "
                 "and holds interrupts back, and the rings then look like a lost interrupt. Capture while it runs")
     if host.vm_running is False:
         return "the device was stopped with its VM (vm_running is false)"
+    return None
+
+
+def not_live(pair: Pair) -> Optional[str]:
+    """Whether the device is not in service, so that no event can take effect."""
+    host, status = pair.host_device.host, pair.host_device.status
+    if host is not None and host.disabled:
+        return "QEMU has the device disabled: the guest has switched bus mastering off, and kicks have no effect"
+    if status is not None and not status & features.DRIVER_OK:
+        names = " ".join(features.status_names(status)) or "none set"
+        return f"the device is not in service: its status lacks DRIVER_OK (it is {status}, {names})"
+    guest = pair.guest_device.status
+    if guest is not None and status is not None and guest != status:
+        return f"the two sides disagree on the device's status: {guest} and {status}"
     return None
 
 
@@ -56,11 +70,20 @@ def other_device(pair: Pair) -> List[str]:
 
 def not_ours(pair: Pair) -> Optional[str]:
     """Whether the queue is of a kind whose indexes mean something else, or are not read yet."""
-    if pair.host_device.host and pair.host_device.host.vhost_started:
+    host = pair.host_device.host
+    kind = (host.type or "") if host else ""
+    if (host is not None and host.vhost_started) or kind.startswith("vhost"):
         return "vhost serves this queue: QEMU's own indexes are those of the last stop and prove nothing"
+    if host is not None and host.vhost_started is None and kind != "virtio-blk":
+        return "whether vhost serves this queue is not known; QEMU's own indexes would then prove nothing"
+    for bits in (pair.guest_device.features, pair.host_device.features):
+        if bits is not None and features.has(bits.negotiated, features.RING_PACKED):
+            return "a packed ring: only split rings are judged yet"
     for side, queue in (("guest", pair.guest), ("host", pair.host)):
-        if queue.layout not in (None, "split"):
+        if queue.layout is not None and queue.layout != "split":
             return f"a {queue.layout} ring ({side} side): only split rings are judged yet"
+    if pair.guest.layout is None and pair.host.layout is None:
+        return "whether the ring is split or packed is not known"
     if pair.guest.role != "request":
         return f"a queue of role {pair.guest.role}: only request queues are judged yet"
     return None
@@ -82,7 +105,7 @@ def skew(pair: Pair, facts: Facts) -> List[str]:
 
 
 def _moved(field: str, ours: int, theirs: int) -> str:
-    if not field.endswith("idx") and not field.endswith("event"):
+    if not field.endswith("idx"):  # an event index may be set back, and tells no time
         return f"{field} is {ours} in the guest's capture and {theirs} in the host's"
     steps = event.signed_distance(theirs, ours)
     later = "host's" if steps > 0 else "guest's"
@@ -103,6 +126,10 @@ def inconsistent(pair: Pair, facts: Facts) -> List[str]:
             found.append(f"{value} entries {what} in a queue of {facts.size}")
     if found:
         return found
+    if facts.event_idx and facts.signalled_used_valid and facts.signalled_used is not None and \
+            event.distance(facts.used_idx, facts.signalled_used) >= HALF:
+        found.append(f"signalled_used {facts.signalled_used} is not behind used_idx {facts.used_idx}, which QEMU makes "
+                     "impossible while it is valid: fields of another queue, or debug information that does not match")
     total = facts.posted + facts.popped + facts.returned
     if facts.outstanding != total:
         found.append(f"the driver waits for {facts.outstanding} entries, but {facts.posted} posted, {facts.popped} "
@@ -142,8 +169,3 @@ def broken(device: Device, queue: Queue) -> Optional[str]:
     if queue.driver and queue.driver.broken:
         return "the driver has marked the queue broken (vring_virtqueue.broken; dmesg says why)"
     return None
-
-
-def block_of(pair: Pair) -> Optional[BlockState]:
-    """The block layer behind the pair's disk."""
-    return pair.host_device.host.block if pair.host_device.host else None

@@ -4,13 +4,13 @@ Order of judging: do the captures belong together, was the VM running, are they 
 that can be judged; then corruption, then what is returned and not consumed (interrupts), popped and not returned
 (backend), posted and not popped (kicks).  A rule fires only on a state that lasts.
 """
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from ..snapshot.model import Snapshot
-from . import gates, wording
+from . import backend, gates, wording
 from .facts import Facts, Missing, gather, waiting
 from .pairing import Pair, Pairing, pair
-from .persistence import observed
+from .persistence import Observed, observed
 from .stacks import serving, under_way
 from .verdict import CANNOT_JUDGE, FAULT, HEALTHY, Answer, Evidence, Finding, QueueVerdict, Verdict
 from .weigh import Case, weigh
@@ -19,7 +19,8 @@ from .weigh import Case, weigh
 def judge(guest: Snapshot, host: Snapshot, stuck: Optional[str] = None) -> Verdict:
     """The verdict on a guest's and a host's snapshot.
 
-    `stuck` is what a person saw of the I/O not moving; it stands in for request ages where they are not known.
+    `stuck` is what a person saw of the I/O not moving; it stands in for request ages where they are not known, and
+    where only one queue has anything outstanding, so that it can only be of that one.
     """
     machines = gates.different_machines(guest, host)
     if machines:
@@ -28,11 +29,21 @@ def judge(guest: Snapshot, host: Snapshot, stuck: Optional[str] = None) -> Verdi
     if not pairing.pairs:
         return Verdict(CANNOT_JUDGE, "the two snapshots have no queue in common", [], _no_pairs(guest, host))
     seen = observed(guest, host, stuck)
-    queues = [_queue(one, host, seen) for one in pairing.pairs]
-    status = next(worst for worst in (FAULT, CANNOT_JUDGE, HEALTHY) if any(one.status == worst for one in queues))
-    if status == HEALTHY and pairing.guest_only:
-        status = CANNOT_JUDGE
-    return Verdict(status, _headline(status, queues), queues, _alone(pairing))
+    busy = [one for one in pairing.pairs if _is_busy(one)] or pairing.pairs
+    queues = [_queue(one, host, seen if len(busy) == 1 and one is busy[0] else None) for one in pairing.pairs]
+    alone, grave = _alone(pairing)
+    if seen and len(busy) > 1:
+        alone.append(f"seen: {seen.note}; {len(busy)} queues could be meant, so it counts for none of them. Merge the "
+                     "snapshots of one disk")
+    statuses = [one.status for one in queues] + ([CANNOT_JUDGE] if grave else [])
+    status = next(worst for worst in (FAULT, CANNOT_JUDGE, HEALTHY) if worst in statuses)
+    return Verdict(status, _headline(status, queues), queues, alone)
+
+
+def _is_busy(one: Pair) -> bool:
+    """Whether the driver waits for anything on this queue, as far as is known."""
+    driver = one.guest.driver
+    return driver is None or driver.avail_idx_shadow is None or driver.avail_idx_shadow != driver.last_used_idx
 
 
 def _no_pairs(guest: Snapshot, host: Snapshot) -> List[str]:
@@ -42,31 +53,43 @@ def _no_pairs(guest: Snapshot, host: Snapshot) -> List[str]:
             "they are of different devices, different VMs or different boots"]
 
 
-def _alone(pairing: Pairing) -> List[str]:
-    return [f"queue {queue.queue_index} of {device.name} is in the guest's snapshot only, and was not judged"
-            for device, queue in pairing.guest_only]
+def _alone(pairing: Pairing) -> Tuple[List[str], bool]:
+    """What has no partner, and whether that leaves the verdict open: a queue of a device that was judged does."""
+    judged = {id(one.host_device) for one in pairing.pairs}
+    notes = [f"queue {queue.queue_index} of {device.name} is in the guest's snapshot only, and was not judged"
+             for device, queue in pairing.guest_only]
+    missing = [f"queue {queue.queue_index} of {device.name} is in the host's snapshot only, and was not judged"
+               for device, queue in pairing.host_only if id(device) in judged and queue.rings is not None]
+    others = {device.name for device, _ in pairing.host_only if id(device) not in judged}
+    if others:
+        notes.append(f"not in the guest's snapshot, and not judged: {', '.join(sorted(others))}")
+    return notes + missing, bool(pairing.guest_only or missing)
 
 
 def _headline(status: str, queues: List[QueueVerdict]) -> str:
-    telling = [one for one in queues if one.status == status] or queues
-    first = telling[0]
-    where = f"{first.guest_device} = {first.host_device}, queue {first.queue_index}"
-    more = f" (and {len(telling) - 1} more queues)" if len(telling) > 1 and status != HEALTHY else ""
+    telling = [one for one in queues if one.status == status]
+    if not telling:
+        return "not every queue has a partner in the other snapshot"
     if status == HEALTHY and len(queues) > 1:
         return f"{len(queues)} queues, nothing lost"
-    return f"{where}: {first.headline}{more}"
+    first = telling[0]
+    more = f" (and {wording.count(len(telling) - 1, 'more queue')})" if len(telling) > 1 else ""
+    return f"{first.guest_device} = {first.host_device}, queue {first.queue_index}: {first.headline}{more}"
 
 
-def _queue(one: Pair, host: Snapshot, seen: Optional[str]) -> QueueVerdict:
-    blocked = gates.stopped(one) or gates.not_ours(one)
-    if blocked:
-        return _verdict(one, CANNOT_JUDGE, "cannot judge this queue", reasons=[blocked])
-    wrong = gates.other_device(one)
-    if wrong:
-        return _verdict(one, CANNOT_JUDGE, "the two sides do not describe the same queue", reasons=wrong)
+def _queue(one: Pair, host: Snapshot, seen: Optional[Observed]) -> QueueVerdict:
     gone = gates.broken(one.guest_device, one.guest) or gates.broken(one.host_device, one.host)
     if gone:
         return _verdict(one, FAULT, gone, findings=[_broken(one, gone)])
+    wrong = gates.other_device(one)
+    if wrong:
+        return _verdict(one, CANNOT_JUDGE, "the two sides do not describe the same queue", reasons=wrong)
+    parked = backend.parked(one)
+    if parked:
+        return _verdict(one, FAULT, parked.headline, findings=[parked])
+    blocked = gates.stopped(one) or gates.not_ours(one) or gates.not_live(one)
+    if blocked:
+        return _verdict(one, CANNOT_JUDGE, "cannot judge this queue", reasons=[blocked])
     try:
         facts = gather(one)
     except Missing as problem:
@@ -79,8 +102,7 @@ def _queue(one: Pair, host: Snapshot, seen: Optional[str]) -> QueueVerdict:
     if odd:
         return _verdict(one, CANNOT_JUDGE, "the numbers contradict each other: captures of two instants, or a corrupt "
                         "ring", facts, odd)
-    case = Case(one, facts, waiting(one), serving(one, host), under_way(one, host), seen)
-    return _weighed(case)
+    return _weighed(Case(one, facts, waiting(one), serving(one, host), under_way(one, host), seen))
 
 
 def _broken(one: Pair, gone: str) -> Finding:
@@ -94,6 +116,8 @@ def _broken(one: Pair, gone: str) -> Finding:
 def _weighed(case: Case) -> QueueVerdict:
     findings, doubts, excuses = weigh(case)
     if findings:
+        if case.seen is not None and not case.seen.stuck:
+            findings[0].against.append(f"a person saw it move: {case.seen.note}")
         return _verdict(case.pair, FAULT, findings[0].headline, case.facts, excuses + doubts, findings)
     if doubts:
         return _verdict(case.pair, CANNOT_JUDGE, "something may be late, but it is not shown to last", case.facts,

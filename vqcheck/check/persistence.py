@@ -1,12 +1,13 @@
 """Whether a state lasts.
 
 Every healthy queue passes through the states of a lost event all the time; what makes them a fault is that they stay.
+A request's age shows it, as far as it is known: it counts from the request's issue or allocation, not from the event.
 """
 from typing import List, NamedTuple, Optional
 
 from ..snapshot.driver_model import Request
 from ..snapshot.model import Snapshot
-from .facts import ages
+from .facts import NS
 
 EVENT_SECONDS = 1.0
 """A notification that is not there after this long is lost: it takes microseconds, on a busy host milliseconds."""
@@ -18,40 +19,72 @@ BACKEND_SECONDS = 5.0
 class Persistence(NamedTuple):
     """What is known of how long a state has lasted."""
 
-    lasts: bool
     evidence: Optional[str]
-    """What shows that it lasts."""
+    """What shows that it lasts; None where nothing does."""
+    known: bool
+    """Whether the ages are known: then no evidence means that the state is young, by the guest's clock."""
     doubt: str
-    """What is known instead, where nothing shows it."""
+    """What is known instead, where nothing shows that it lasts."""
 
 
-def observed(guest: Snapshot, host: Snapshot, stuck: Optional[str]) -> Optional[str]:
+class Observed(NamedTuple):
+    """What a person saw of the I/O."""
+
+    stuck: bool
+    note: str
+
+
+def observed(guest: Snapshot, host: Snapshot, stuck: Optional[str]) -> Optional[Observed]:
     """What a person saw: from the command line, or noted in a snapshot."""
     if stuck:
-        return stuck
+        return Observed(True, stuck)
     for snapshot in (guest, host):
-        observation = snapshot.capture.observation
-        if observation is not None and observation.stuck:
-            return observation.note
+        if snapshot.capture.observation is not None:
+            return Observed(snapshot.capture.observation.stuck, snapshot.capture.observation.note)
     return None
 
 
-def persistence(requests: Optional[List[Request]], limit: float, seen: Optional[str]) -> Persistence:
-    """Whether requests have waited longer than `limit` seconds, all of them, or a person saw that they don't move.
-
-    Of several requests the youngest counts: an old one may have come back from slow storage just now.
-    """
-    known = ages(requests or [])
-    if known and known[-1] >= limit:
-        youngest = f", the youngest {known[-1]:.1f} s" if len(known) > 1 else ""
-        return Persistence(True, f"the oldest request concerned has waited {known[0]:.1f} s{youngest}", "")
-    if seen:
-        return Persistence(True, f"observed: {seen}", "")
-    if known:
-        return Persistence(False, None, f"of the requests concerned the youngest has waited {_short(known[-1])}, "
-                           f"the oldest {_short(known[0])}, by the guest's clock")
-    return Persistence(False, None, "how long the requests have waited is not known")
+def of_event(requests: Optional[List[Request]], seen: Optional[Observed]) -> Persistence:
+    """For entries that wait for a notification: the youngest decides, as an old one may have come back just now."""
+    return _persistence(requests, EVENT_SECONDS, -1, seen)
 
 
-def _short(seconds: float) -> str:
+def of_backend(requests: Optional[List[Request]], seen: Optional[Observed]) -> Persistence:
+    """For requests in the device's hands: the oldest decides, as each is held by itself."""
+    return _persistence(requests, BACKEND_SECONDS, 0, seen)
+
+
+def _persistence(requests: Optional[List[Request]], limit: float, deciding: int,
+                 seen: Optional[Observed]) -> Persistence:
+    ages = _ages(requests or [])
+    complete = bool(ages) and len(ages) == len(requests or [])
+    enough = bool(ages) if deciding == 0 else complete  # one that is old enough is enough, the others are as they are
+    if enough and ages[deciding] >= limit:
+        return Persistence(_spelled(requests or [], ages), True, "")
+    if not complete and seen is not None and seen.stuck:
+        return Persistence(f"observed: {seen.note}", False, "")
+    if complete:
+        return Persistence(None, True, f"of the requests concerned the youngest has waited {short(ages[-1])}, the "
+                           f"oldest {short(ages[0])}, by the guest's clock")
+    return Persistence(None, False, "how long the requests have waited is not known" if not ages else
+                       "how long some of the requests have waited is not known")
+
+
+def _ages(requests: List[Request]) -> List[float]:
+    """Seconds since each request was issued, oldest first; since it was allocated, where that is all there is."""
+    known = [request.issued_ns if request.issued_ns is not None else request.age_ns for request in requests]
+    return sorted((age / NS for age in known if age is not None), reverse=True)
+
+
+def _spelled(requests: List[Request], ages: List[float]) -> str:
+    exact = all(request.issued_ns is not None for request in requests)
+    since = "issued" if exact else "allocated"
+    caveat = "" if exact else " (time in the guest's I/O scheduler included)"
+    if len(ages) == 1:
+        return f"the request concerned was {since} {ages[0]:.1f} s ago{caveat}"
+    return (f"the requests concerned were {since} between {ages[-1]:.1f} and {ages[0]:.1f} s ago{caveat}")
+
+
+def short(seconds: float) -> str:
+    """A short time for a sentence."""
     return f"{seconds:.1f} s" if abs(seconds) >= 1 else f"{seconds * 1000:.0f} ms"

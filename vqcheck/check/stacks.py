@@ -8,6 +8,7 @@ from typing import FrozenSet, NamedTuple, Optional, Tuple
 from ..snapshot.device_model import ThreadState
 from ..snapshot.model import Snapshot
 from .pairing import Pair
+from .verdict import Evidence
 
 WAITS: FrozenSet[str] = frozenset((
     "ppoll", "__ppoll", "poll", "__poll", "__GI___poll", "epoll_wait", "epoll_pwait", "epoll_pwait2", "qemu_poll_ns",
@@ -15,6 +16,20 @@ WAITS: FrozenSet[str] = frozenset((
     "__sys_io_uring_enter", "_io_uring_get_cqe", "io_uring_wait_cqe",
 ))
 """Functions in which an event loop sleeps."""
+
+LOOPS: FrozenSet[str] = WAITS | frozenset((
+    "aio_poll", "iothread_run", "os_host_main_loop_wait", "main_loop_wait", "qemu_main_loop", "qemu_default_main",
+    "main", "qemu_thread_start", "start_thread", "__clone3", "clone3", "clone", "__clone", "__libc_start_call_main",
+    "__libc_start_main_impl", "__libc_start_main", "_start", "g_main_loop_run", "g_main_context_iterate", "??",
+))
+"""What an idle event loop has on its stack, and nothing else: a wait further in is for something in particular."""
+
+LOCKS: FrozenSet[str] = frozenset((
+    "__lll_lock_wait", "lll_lock_wait", "___pthread_mutex_lock", "pthread_mutex_lock", "__pthread_mutex_lock",
+    "qemu_mutex_lock_impl", "qemu_cond_wait_impl", "qemu_cond_timedwait_impl", "qemu_event_wait", "qemu_futex_wait",
+    "qemu_sem_wait", "futex_wait",
+))
+"""Functions in which a thread waits for another one."""
 
 VIRTIO_PREFIXES = ("virtio_", "virtqueue_", "vring_", "virtio-")
 NOTIFY_FUNCTIONS = frozenset(("event_notifier_set", "msix_notify", "msi_send_message", "aio_dispatch",
@@ -27,7 +42,9 @@ class Standing(NamedTuple):
 
     thread: ThreadState
     at_rest: bool
-    """It sleeps in its event loop, with nothing of virtio on its stack."""
+    """It sleeps in its event loop, with nothing else on its stack."""
+    blocked: bool
+    """It waits for a lock or another thread."""
     busy_in: Tuple[str, ...]
     """Functions of virtio or of event dispatch that it stands in, innermost first."""
 
@@ -38,7 +55,12 @@ def standing(thread: ThreadState) -> Optional[Standing]:
         return None
     busy = tuple(name for name in thread.functions if name.startswith(VIRTIO_PREFIXES) or name in NOTIFY_FUNCTIONS)
     sleeps = any(name in WAITS for name in thread.functions[:4])
-    return Standing(thread, sleeps and not busy, busy)
+    return Standing(
+        thread=thread,
+        at_rest=sleeps and LOOPS.issuperset(thread.functions),
+        blocked=bool(LOCKS.intersection(thread.functions[:6])) or (sleeps and bool(busy)),
+        busy_in=busy,
+    )
 
 
 def serving(pair: Pair, host: Snapshot) -> Optional[Standing]:
@@ -63,9 +85,15 @@ def under_way(pair: Pair, host: Snapshot) -> Optional[Standing]:
     if own is not None and own.busy_in:
         return own
     found = [one for one in map(standing, host.threads or []) if one is not None and one.busy_in]
-    if own is not None:
+    if own is not None and _by_notifier(pair):
         found = [one for one in found if DELIVERY.intersection(one.busy_in)]
     return found[0] if found else None
+
+
+def _by_notifier(pair: Pair) -> bool:
+    """Whether kicks come by host notifier, to the serving thread; else vCPU threads run the handler themselves."""
+    notifier = pair.host.notify.host_notifier if pair.host.notify else None
+    return notifier is None or notifier.enabled is not False
 
 
 def in_words(one: Standing) -> str:
@@ -73,3 +101,13 @@ def in_words(one: Standing) -> str:
     name = f" ({one.thread.name})" if one.thread.name else ""
     where = " < ".join((one.thread.functions or [])[:5])
     return f"thread {one.thread.id}{name} stands in {where}"
+
+
+def asleep(one: Standing) -> Evidence:
+    """That the serving thread sleeps, as evidence."""
+    return Evidence("stack of the serving thread", in_words(one) + ": it sleeps, and carries no event")
+
+
+def unknown_thread(danger: str) -> str:
+    """That the serving thread's stack is not known, and what that may hide."""
+    return f"the serving thread's stack is not known: {danger}"
