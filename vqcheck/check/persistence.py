@@ -82,7 +82,9 @@ def _spelled(requests: List[Request], ages: List[float]) -> str:
     caveat = "" if exact else " (time in the guest's I/O scheduler included)"
     if len(ages) == 1:
         return f"the request concerned was {since} {ages[0]:.1f} s ago{caveat}"
-    return (f"the requests concerned were {since} between {ages[-1]:.1f} and {ages[0]:.1f} s ago{caveat}")
+    newest, oldest = f"{ages[-1]:.1f}", f"{ages[0]:.1f}"
+    when = newest if newest == oldest else f"between {newest} and {oldest}"
+    return f"the {len(ages)} requests concerned were {since} {when} s ago{caveat}"
 
 
 def short(seconds: float) -> str:
