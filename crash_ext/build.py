@@ -102,9 +102,12 @@ def _build(folder: pathlib.Path, tools: Tools) -> None:
         raise BuildError(f"cannot build the loader for crash without {', '.join(absent)}; it needs {PACKAGES}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if folder != SOURCES:  # make can't name a folder with a blank in it, so it always builds where it stands
+            for source in [*SOURCES.glob("*.[ch]"), SOURCES / "Makefile"]:
+                shutil.copy(source, folder)
         done = subprocess.run(
-            ["make", "--always-make", "-C", str(SOURCES), f"BUILD={folder}", f"CRASH={tools.crash}",
-             f"PYTHON={tools.python}"],
+            ["make", "--always-make", f"ROOT={SOURCES.parents[1]}", f"CRASH={tools.crash}", f"PYTHON={tools.python}"],
+            cwd=folder,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
             check=False)
     except OSError as problem:

@@ -3,7 +3,7 @@ from typing import List, Optional, Sequence
 
 import gdb
 
-from vqcheck.debugger import Face, parser, run
+from vqcheck.debugger import OK, Face, parser, run
 from vqcheck.host import snapshot
 from vqcheck.host.devices import devices, names
 from vqcheck.render import host_text
@@ -54,7 +54,10 @@ class VqHost(gdb.Command):  # type: ignore[misc]
 
     def invoke(self, argument: str, from_tty: bool) -> None:
         """What gdb calls."""
-        run(FACE, gdb.string_to_argv(argument), GdbTarget, gdb.write)
+        complaints: List[str] = []
+        status = run(FACE, gdb.string_to_argv(argument), GdbTarget, gdb.write, complaints.append)
+        if status != OK:  # an error of gdb's, so that `gdb -batch` ends with 1
+            raise gdb.GdbError("".join(complaints).rstrip() or "vq-host: nothing done")
 
     def complete(self, text: str, word: str) -> Sequence[str]:
         """Names of devices that begin with what was typed."""

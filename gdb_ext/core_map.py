@@ -79,6 +79,14 @@ def missing(core: CoreMap, address: int, size: int, own_files: Iterable[str]) ->
     return "not in the core file"
 
 
+def mapped_file(core: CoreMap, address: int) -> Optional[str]:
+    """The file that was mapped at an address, or None."""
+    for mapping in core.mappings:
+        if mapping.start <= address < mapping.end:
+            return os.path.realpath(mapping.path)
+    return None
+
+
 def _covered_until(core: CoreMap, address: int) -> Optional[int]:
     for segment in core.segments:
         if segment.address <= address < segment.address + segment.in_file:

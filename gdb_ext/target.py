@@ -9,7 +9,7 @@ import gdb
 from vqcheck.target.errors import NotSupported, TargetError, Unreadable
 from vqcheck.target.target import Identity, Member, Target, Thread
 
-from .core_map import CoreMap, NotACore, missing, read_core_map
+from .core_map import CoreMap, NotACore, mapped_file, missing, read_core_map
 
 MAX_FRAMES = 64
 
@@ -30,7 +30,7 @@ class GdbTarget(Target):
                 self._core = read_core_map(self._core_path)
             except (NotACore, OSError) as problem:
                 raise TargetError(f"the core can't be trusted, as its program headers can't be read: {problem}")
-        self._own_files = _own_files()
+        self._own_files = _own_files() | _program_in(self._core)
         self._types: Dict[str, Optional[Any]] = {}
         self.pointer_size = gdb.lookup_type("void").pointer().sizeof
         self.byte_order = "big" if "big" in gdb.execute("show endian", to_string=True) else "little"
@@ -128,6 +128,15 @@ def _core_path() -> Optional[str]:
 def _own_files() -> FrozenSet[str]:
     names = [objfile.filename for objfile in gdb.objfiles()]
     return frozenset(os.path.realpath(name) for name in names if name)
+
+
+def _program_in(core: Optional[CoreMap]) -> FrozenSet[str]:
+    """The program's name in the core: the same binary may lie somewhere else on the machine that reads it."""
+    main = gdb.lookup_global_symbol("main")
+    if core is None or main is None:
+        return frozenset()
+    path = mapped_file(core, int(main.value().address))
+    return frozenset((path,)) if path else frozenset()
 
 
 def _build_id(program: Optional[str]) -> Optional[str]:

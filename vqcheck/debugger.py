@@ -4,6 +4,7 @@ A command gathers a snapshot through a target and shows it, writes it, or record
 the debugger's session: whatever goes wrong is a message.
 """
 import argparse
+import textwrap
 import traceback
 from typing import Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence
 
@@ -58,7 +59,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser(face: Face, write: Callable[[str], Any]) -> argparse.ArgumentParser:
     """The command's options."""
-    options = _Parser(prog=face.name, description=face.summary, epilog="examples:\n" + face.examples,
+    options = _Parser(prog=face.name, description=textwrap.fill(face.summary, 79), epilog="examples:\n" + face.examples,
                       formatter_class=argparse.RawDescriptionHelpFormatter)
     options.write = write
     options.add_argument("device", nargs="?", metavar=face.metavar, help="show this one in full; all in short if none")
@@ -70,8 +71,10 @@ def parser(face: Face, write: Callable[[str], Any]) -> argparse.ArgumentParser:
     return options
 
 
-def run(face: Face, words: Sequence[str], open_target: Callable[[], Target], write: Callable[[str], Any]) -> int:
-    """Run the command; returns its exit status.  Never raises."""
+def run(face: Face, words: Sequence[str], open_target: Callable[[], Target], write: Callable[[str], Any],
+        complain: Optional[Callable[[str], Any]] = None) -> int:
+    """Run the command; returns its exit status.  Errors go to `complain`, or where everything goes.  Never raises."""
+    complain = complain or write
     try:
         options = parser(face, write).parse_args(list(words))
     except _Stop as stop:
@@ -89,14 +92,16 @@ def run(face: Face, words: Sequence[str], open_target: Callable[[], Target], wri
             write(face.show(snapshot, options.device is not None))
         return OK
     except Exception as problem:  # whatever it is, the debugger's session goes on
-        write(f"{face.name}: {_in_words(problem)}\n")
+        complain(f"{face.name}: {_in_words(problem)}\n")
         if options.traceback:
             write(traceback.format_exc())
         return FAILED
 
 
 def _in_words(problem: Exception) -> str:
-    if isinstance(problem, (TargetError, OSError)):
+    if isinstance(problem, OSError):
+        return f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem.strerror or problem)
+    if isinstance(problem, TargetError):
         return str(problem)
     return f"internal error: {type(problem).__name__}: {problem} (run it with --traceback and report that)"
 

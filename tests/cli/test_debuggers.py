@@ -65,13 +65,13 @@ def test_paths(vqcheck):
     status, out, err = vqcheck("paths")
     assert (status, err) == (0, "")
     assert [line for line in out.splitlines() if line and not line.startswith("#")] == [
-        f"source {ROOT}/gdb_ext/vq_host.py", f"extend {LOADER}",
+        "if ! $_isvoid($_strlen)", f"  source {ROOT}/gdb_ext/vq_host.py", "end", f"extend {LOADER}",
         f"alias vqstate epython {ROOT}/crash_ext/vqstate.py"]
 
 
 @pytest.mark.usefixtures("loader")
 @pytest.mark.parametrize("option, line", [
-    ("--gdb", f"source {ROOT}/gdb_ext/vq_host.py"), ("--crash", f"extend {LOADER}"),
+    ("--gdb", f"if ! $_isvoid($_strlen)\n  source {ROOT}/gdb_ext/vq_host.py\nend"), ("--crash", f"extend {LOADER}"),
     ("--pykdump", f"alias vqstate epython {ROOT}/crash_ext/vqstate.py")])
 def test_one_line_alone(vqcheck, option, line):
     assert vqcheck("paths", option) == (0, line + "\n", "")

@@ -62,7 +62,7 @@ def test_a_replay_reads_each_struct_once(capture):
 
 
 @pytest.mark.parametrize("content, complaint", [
-    (b"", "the .vqcap file is cut off, or unpacks to more than 256 MiB"),
+    (b"", "not a .vqcap file: it is empty"),
     (b"hello", "not a .vqcap file, or a damaged one"),
     (gzip.compress(b"vqcap\t9\n"), "a .vqcap file of version 9; this vqcheck reads version 1"),
     (gzip.compress(b"vqcap\t1\ntarget\tlittle\t8\n"), "it does not say which side it is of"),

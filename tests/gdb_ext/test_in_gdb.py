@@ -140,3 +140,33 @@ def test_the_target_on_a_core_knows_what_the_core_left_out(program, core, tmp_pa
     assert "absent" in found["LEFT"] and "not in the core" in found["LEFT"]
     assert "absent" in found["EVENTFD"] and "not in a core" in found["EVENTFD"]
     assert "'caught', 'main'" in found["STACK"]
+
+
+@needs_gcc
+def test_the_same_program_at_another_path_reads_the_same_core(program, core, tmp_path):
+    moved = tmp_path / "elsewhere"
+    shutil.copy(program, moved)
+    text = """python
+import sys
+sys.path.append({root!r})
+from gdb_ext.target import GdbTarget
+target = GdbTarget()
+code = target.symbol("caught")
+print("TEXT", target.read(code, 4) == bytes(gdb.selected_inferior().read_memory(code, 4)))
+end
+"""
+    found = lines(gdb(str(moved), str(core), script=text.format(root=str(ROOT)), tmp_path=tmp_path))
+    assert found["TEXT"] == "True"
+
+
+def test_a_failure_is_gdbs_failure():
+    done = subprocess.run(["gdb", "-nx", "-batch", "-ex", f"source {VQ_HOST}", "-ex", "vq-host"],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "vq-host: there is nothing to look at" in done.stderr
+
+
+def test_the_lines_for_gdbinit_are_passed_over_where_there_is_no_python(tmp_path):
+    init = tmp_path / "gdbinit"
+    for guard, expected in (("$_strlen", "usage: vq-host"), ("$_no_such_function", "Undefined command")):
+        init.write_text(f"if ! $_isvoid({guard})\n  source {VQ_HOST}\nend\n")
+        assert expected in gdb("-ex", f"source {init}", "-ex", "vq-host -h")

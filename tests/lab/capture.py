@@ -1,6 +1,7 @@
 """Both sides of a machine at one stopped instant: guest RAM as a vmcore, QEMU as a core."""
 import pathlib
 import re
+import shlex
 from typing import Dict, List, NamedTuple, Sequence
 
 from . import debugger, vmcore
@@ -63,8 +64,8 @@ def take(machine: Machine, before: Sequence[str] = (), commands: Sequence[str] =
         *STATE,
         f"shell grep -H eventfd-count /proc/{machine.pid}/fdinfo/*",
         f"gcore {core}",
-        f"shell dd if=/proc/{machine.pid}/fd/{machine.ram_fd()} of={dump} bs=1M seek={vmcore.RAM_OFFSET >> 20} "
-        "conv=sparse status=none",
+        f"shell dd if=/proc/{machine.pid}/fd/{machine.ram_fd()} of={shlex.quote(str(dump))} "
+        f"bs=1M seek={vmcore.RAM_OFFSET >> 20} conv=sparse status=none",
     ])
     vmcore.finish(dump)
     return Capture(directory, dump, core, machine.pid, _host_state(output), output)

@@ -11,6 +11,8 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from . import inject, truth
 from .capture import Capture, stack, take
+from .kernel import kernel
+from .qemu_build import qemu
 from .truth import GuestState, Truth
 from .vm import Machine, Options
 
@@ -224,9 +226,10 @@ def describe(made: Made) -> str:
         f"  {_device(seen)}",
         f"  {_driver(seen.guest)}",
         *(f"  in flight: {request}" for request in seen.guest.in_flight),
-        f"  guest RAM (for crash and drgn): {made.capture.vmcore}",
-        f"  QEMU core (for gdb): {made.capture.core}",
         f"  evidence: {made.capture.directory / 'truth.json'}",
+        "read it with:",
+        f"  vqcheck gdb {qemu()} {made.capture.core}",
+        f"  VQCHECK_MODULES={kernel().debug_modules} vqcheck crash {kernel().vmlinux} {made.capture.vmcore}",
     ]
     return "\n".join(lines)
 

@@ -61,7 +61,7 @@ def test_an_identity_of_which_little_is_known():
 
 
 @pytest.mark.parametrize("raw, complaint", [
-    (b"", "cut off"),
+    (b"", "empty"),
     (b"{}", "not a .vqcap file, or a damaged one"),
     (packed(), "its first line is something else"),
     (packed("hello"), "its first line is something else"),

@@ -47,6 +47,9 @@ def _is_busy(one: Pair) -> bool:
 
 
 def _no_pairs(guest: Snapshot, host: Snapshot) -> List[str]:
+    for snapshot in (guest, host):
+        if not any(device.queues for device in snapshot.devices):
+            return [f"the {snapshot.side}'s snapshot holds no queue"]
     ours = ", ".join(device.name for device in guest.devices) or "no device"
     theirs = ", ".join(device.name for device in host.devices) or "no device"
     return [f"the guest's snapshot holds {ours}, the host's {theirs}; neither ring addresses nor PCI addresses match: "
@@ -138,11 +141,11 @@ def _answers(facts: Facts) -> List[Answer]:
     """The three questions of Stefan Hajnoczi's procedure for stuck virtio devices."""
     ring = facts.ring
     return [
-        Answer("Did the device see the requests?", _yes(facts.posted, "not popped"),
+        Answer("Device saw the requests?", _yes(facts.posted, "not popped"),
                f"avail->idx {ring.avail_idx}", f"last_avail_idx {facts.last_avail_idx}"),
-        Answer("Did the device complete them?", _yes(facts.popped, "in the device"),
+        Answer("Device completed them?", _yes(facts.popped, "in the device"),
                f"used->idx {ring.used_idx}", f"used_idx {facts.used_idx}, inuse {facts.inuse}"),
-        Answer("Did the driver see the completions?", _yes(facts.returned, "not consumed"),
+        Answer("Driver saw the completions?", _yes(facts.returned, "not consumed"),
                f"last_used_idx {facts.last_used_idx}", f"used_idx {facts.used_idx}"),
     ]
 

@@ -30,8 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_judging(parser: argparse.ArgumentParser) -> None:
     """The options of a verdict."""
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
-    parser.add_argument("--stuck", metavar="NOTE", help="what you saw of the I/O not moving; it counts where the ages "
-                                                        "of requests are not known")
+    parser.add_argument("--stuck", metavar="NOTE", type=_note,
+                        help="what you saw of the I/O not moving; it counts where the ages of requests are not known")
+
+
+def _note(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("say what you saw")
+    return text.strip()
 
 
 def run(options: argparse.Namespace) -> int:

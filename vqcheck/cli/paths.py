@@ -18,7 +18,7 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--gdb", action="store_const", dest="which", const="gdb", help="gdb's line alone")
+    which.add_argument("--gdb", action="store_const", dest="which", const="gdb", help="gdb's lines alone")
     which.add_argument("--crash", action="store_const", dest="which", const="crash",
                        help="the line alone for a crash without PyKdump; builds the loader if need be")
     which.add_argument("--pykdump", action="store_const", dest="which", const="pykdump",
@@ -37,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _gdb() -> str:
-    return f"source {GDB_SCRIPT}"
+    # crash's own gdb reads ~/.gdbinit too, and has neither Python nor the functions that come with it.
+    return f"if ! $_isvoid($_strlen)\n  source {GDB_SCRIPT}\nend"
 
 
 def _crash() -> str:

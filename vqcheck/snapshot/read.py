@@ -80,7 +80,8 @@ def _parse(raw: bytes) -> Any:
     except UnicodeDecodeError as problem:
         raise BadSnapshot(f"not JSON: no UTF-8 text at byte {problem.start}")
     except json.JSONDecodeError as problem:
-        raise BadSnapshot(f"not JSON, or cut off: {problem.msg} at line {problem.lineno}, column {problem.colno}")
+        raise BadSnapshot(f"not JSON, or cut off: {problem.msg.replace(' starting at', '')} at line {problem.lineno}, "
+                          f"column {problem.colno}")
     except RecursionError:
         raise BadSnapshot("nested deeper than any snapshot")
     except BadSnapshot:

@@ -78,13 +78,14 @@ def write_file(path: str, content: bytes) -> None:
         with open(path, "wb") as out:
             out.write(content)
         return
-    path = os.path.realpath(path)
-    incoming = f"{path}.{os.getpid()}.part"
+    whole = os.path.realpath(path)
+    incoming = f"{whole}.{os.getpid()}.part"
     try:
         with open(incoming, "wb") as out:
             out.write(content)
-        os.rename(incoming, path)
-    except BaseException:
+        os.rename(incoming, whole)
+    except OSError as problem:
+        raise OSError(problem.errno, problem.strerror, path)  # the name that the user gave, not that of the neighbour
+    finally:
         if os.path.exists(incoming):
             os.unlink(incoming)
-        raise

@@ -68,14 +68,16 @@ def pack(bundle: Bundle) -> bytes:
 
 def unpack(raw: bytes) -> Bundle:
     """The bundle in the bytes of a .vqcap file.  Raises BadBundle."""
+    if not raw:
+        raise BadBundle("not a .vqcap file: it is empty")
     unpacker = zlib.decompressobj(31)
     try:
         text = unpacker.decompress(raw, MAX_BYTES).decode("ascii")
     except (zlib.error, UnicodeDecodeError) as problem:
         raise BadBundle(f"not a .vqcap file, or a damaged one ({problem})")
     if not unpacker.eof:
-        raise BadBundle("the .vqcap file is cut off, or unpacks to more than "
-                        f"{MAX_BYTES >> 20} MiB")
+        raise BadBundle(f"the .vqcap file unpacks to more than {MAX_BYTES >> 20} MiB" if unpacker.unconsumed_tail else
+                        "the .vqcap file is cut off")
     first, _, rest = text.partition("\n")
     if first.split("\t")[0] != "vqcap":
         raise BadBundle("not a .vqcap file: its first line is something else")
