@@ -5,6 +5,7 @@ By hand: `python3 -m tests.lab.scenes lost-interrupt --out DIR`
 import argparse
 import json
 import pathlib
+import shlex
 import sys
 import time
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
@@ -228,8 +229,9 @@ def describe(made: Made) -> str:
         *(f"  in flight: {request}" for request in seen.guest.in_flight),
         f"  evidence: {made.capture.directory / 'truth.json'}",
         "read it with:",
-        f"  vqcheck gdb {qemu()} {made.capture.core}",
-        f"  VQCHECK_MODULES={kernel().debug_modules} vqcheck crash {kernel().vmlinux} {made.capture.vmcore}",
+        f"  vqcheck gdb {qemu()} {shlex.quote(str(made.capture.core))}",
+        f"  VQCHECK_MODULES={kernel().debug_modules} vqcheck crash {kernel().vmlinux} "
+        f"{shlex.quote(str(made.capture.vmcore))}",
     ]
     return "\n".join(lines)
 

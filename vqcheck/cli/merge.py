@@ -6,8 +6,11 @@ from ..check.judge import judge
 from ..render import verdict_text
 from ..snapshot.model import GUEST, Snapshot
 from ..snapshot.read import read_file
-from ..snapshot.write import to_json
+from ..snapshot.write import to_json, to_plain
 from .verb import Failed, put
+
+REPORT_VERSION = 1
+"""Of the verdict as JSON; members may be added under the same number."""
 
 NAME = "merge"
 SUMMARY = "Reconcile a guest's and a host's snapshot: which event was lost, who lost it, and what to do."
@@ -49,7 +52,7 @@ def report(first: str, second: str, form: str, stuck: Optional[str]) -> int:
     """Judge two files and print the verdict; returns the exit status."""
     guest, host = _by_side(first, second)
     verdict = judge(guest, host, stuck)
-    put(to_json(verdict) if form == "json" else verdict_text.show(verdict))
+    put(to_json({"report": REPORT_VERSION, **to_plain(verdict)}) if form == "json" else verdict_text.show(verdict))
     return verdict.exit_status
 
 
