@@ -244,3 +244,12 @@ def test_an_event_index_that_was_set_back_tells_no_time():
 def test_a_broken_device_is_broken_whether_the_vm_runs_or_not():
     paused = {"run_state": "paused", "vm_running": False, "broken": True}
     assert rules(judge(*pair(host_part=paused))) == ["device-broken"]
+
+
+def test_a_corrupt_chain_is_not_called_a_lost_event():
+    guest, host = pair(**LOST_INTERRUPT)
+    queue = guest.devices[0].queues[0]
+    looped = queue.in_flight[0]._replace(chain_problem="the chain loops")
+    queue = queue._replace(in_flight=[looped, *queue.in_flight[1:]])
+    verdict = judge(guest._replace(devices=[guest.devices[0]._replace(queues=[queue])]), host)
+    assert (verdict.status, rules(verdict)) == (CANNOT_JUDGE, []) and "the chain loops" in words(verdict)

@@ -158,6 +158,7 @@ def _rings(target: FakeTarget) -> None:
     word = target.encode
     avail = word(0, 2) + word(AVAIL, 2) + bytes(2 * SIZE) + word(LAST_USED, 2)
     target.put(RING_AVAIL, avail)
+    target.put(DESC, b"".join(word(0x1000 * one, 8) + word(4096, 4) + word(0, 4) for one in range(SIZE)))
     elements = bytearray(8 * SIZE)
     for number, one in enumerate(IN_FLIGHT.heads):
         place = (LAST_USED + number) % SIZE

@@ -38,6 +38,23 @@ def test_requests_head_by_head():
     assert found[0].issued_ns is None and "io_start_time_ns" in found[0].absent["issued_ns"]
 
 
+def test_a_looped_chain_is_named():
+    target = machine()
+    first, second = (target.encode(0, 8) + target.encode(16, 4) + target.encode(1, 2) + target.encode(other, 2)
+                     for other in (5, 0))
+    target.memory[made.DESC][:16], target.memory[made.DESC][5 * 16:6 * 16] = first, second
+    found = queue_of(target).in_flight
+    assert [one.chain_problem for one in found] == ["the chain loops", "the chain loops", None, None]
+    assert found[2].descriptors == 1
+
+
+def test_a_descriptor_table_that_is_not_in_the_dump():
+    target = machine()
+    target.forget(made.DESC)
+    assert all(one.descriptors is None and "page not in the dump" in one.absent["descriptors"]
+               for one in queue_of(target).in_flight)
+
+
 def test_device_names_are_accepted_and_unknown_ones_listed():
     assert take(machine(), "/dev/vdb").devices[0].name == "vdb"
     with pytest.raises(UnknownDisk, match="no disk 'vdc'; its virtio disks: vdb"):

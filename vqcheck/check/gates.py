@@ -139,7 +139,9 @@ def inconsistent(pair: Pair, facts: Facts) -> List[str]:
     if pair.guest.in_flight is not None and len(pair.guest.in_flight) != facts.outstanding:
         found.append(f"{len(pair.guest.in_flight)} heads are in flight in the driver, but it waits for "
                      f"{facts.outstanding} entries")
-    return found or _heads(pair)
+    return found or _heads(pair) or [
+        f"the descriptor chain of head {one.head} is corrupt: {one.chain_problem}"
+        for one in pair.guest.in_flight or [] if one.chain_problem]
 
 
 def _heads(pair: Pair) -> List[str]:

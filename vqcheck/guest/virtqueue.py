@@ -106,7 +106,17 @@ def _split_parts(target: Target, outer: View, context: DeviceContext, queue: Que
 
 
 def _in_flight(target: Target, outer: View, num: int, context: DeviceContext) -> List[Request]:
-    return requests.in_flight(target, outer, num, context.request_queue, context.clock_ns)
+    found = requests.in_flight(target, outer, num, context.request_queue, context.clock_ns)
+    if not found:
+        return found
+    try:
+        raw = target.read(outer.pointer("split.vring.desc", "vring.desc"), split.desc_bytes(num))
+    except TargetError as problem:
+        return [one._replace(absent={**one.absent, "descriptors": str(problem)}) for one in found]
+    table = split.decode_descriptors(raw, target.byte_order)
+    chains = [split.walk_chain(table, one.head) for one in found]
+    return [one._replace(descriptors=len(chain.descriptors), chain_problem=chain.problem)
+            for one, chain in zip(found, chains)]
 
 
 def _size(outer: View) -> int:

@@ -12,7 +12,7 @@ from .words import listed, plural
 
 def sentences(queue: Queue, event_idx: Optional[bool]) -> List[str]:
     """What there is to say; at least that nothing is in flight, or why nothing can be said."""
-    said = _driver(queue)
+    said = _driver(queue) + _chains(queue)
     said += _irq(queue.irq) if queue.irq else []
     if said or queue.driver is not None:
         return said + _events(queue, event_idx)
@@ -32,6 +32,11 @@ def _driver(queue: Queue) -> List[str]:
     if queue.in_flight is not None:
         said.append(_in_flight(len(queue.in_flight)))
     return said
+
+
+def _chains(queue: Queue) -> List[str]:
+    return [f"the descriptor chain of head {one.head} is corrupt: {one.chain_problem}"
+            for one in queue.in_flight or [] if one.chain_problem]
 
 
 def _in_flight(count: int) -> str:

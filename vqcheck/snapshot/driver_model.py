@@ -92,6 +92,8 @@ class Request(NamedTuple):
     age_ns: time since the request was allocated (start_time_ns), up to capture.clock_ns; includes time in a scheduler.
     issued_ns: time since it was handed to the driver (io_start_time_ns); kept only where I/O statistics need it.
     state: MQ_RQ_* without its prefix, in lower case.
+    descriptors: descriptors of its chain in the queue's table; an indirect table counts as one.
+    chain_problem: what is wrong with its chain of descriptors, as a loop; null for nothing.
     absent: why fields are null.
     """
 
@@ -103,6 +105,8 @@ class Request(NamedTuple):
     age_ns: Optional[int] = None
     issued_ns: Optional[int] = None
     state: Optional[str] = None
+    descriptors: Optional[U32] = None
+    chain_problem: Optional[str] = None
     absent: Dict[str, str] = {}
 
 

@@ -125,23 +125,22 @@ def walk_chain(table: Sequence[Descriptor], head: int, read: Optional[ReadMemory
     """
     if not 0 <= head < len(table):
         return Chain(head, (), False, f"head {head} is outside the table of {len(table)}")
-    if table[head].flags & DESC_F_INDIRECT:
-        return _indirect_chain(table[head], head, read, order)
     descriptors, problem = _follow(table, head)
+    if problem is None and descriptors[-1].flags & DESC_F_INDIRECT:  # one indirect table may end a chain
+        return _with_table(head, descriptors, read, order)
     return Chain(head, descriptors, False, problem)
 
 
-def _indirect_chain(outer: Descriptor, head: int, read: Optional[ReadMemory], order: str) -> Chain:
-    if outer.flags & DESC_F_NEXT:
-        return Chain(head, (outer,), True, "an indirect descriptor also has NEXT set")
-    if outer.len == 0 or outer.len % DESC_BYTES or outer.len > DESC_BYTES * MAX_SIZE:
-        return Chain(head, (outer,), True, f"an indirect table of {outer.len} bytes")
+def _with_table(head: int, outer: Tuple[Descriptor, ...], read: Optional[ReadMemory], order: str) -> Chain:
+    last = outer[-1]
+    if last.len == 0 or last.len % DESC_BYTES or last.len > DESC_BYTES * MAX_SIZE:
+        return Chain(head, outer, True, f"an indirect table of {last.len} bytes")
     if read is None:
-        return Chain(head, (outer,), True, None)
-    inner, problem = _follow(decode_descriptors(read(outer.addr, outer.len), order), 0)
+        return Chain(head, outer, True, None)
+    inner, problem = _follow(decode_descriptors(read(last.addr, last.len), order), 0)
     if any(descriptor.flags & DESC_F_INDIRECT for descriptor in inner):
         problem = "an indirect table inside an indirect table"
-    return Chain(head, inner, True, problem)
+    return Chain(head, outer[:-1] + inner, True, problem)
 
 
 def _follow(table: Sequence[Descriptor], start: int) -> Tuple[Tuple[Descriptor, ...], Optional[str]]:
@@ -154,6 +153,8 @@ def _follow(table: Sequence[Descriptor], start: int) -> Tuple[Tuple[Descriptor, 
         if found and found[-1].flags & DESC_F_WRITE and not descriptor.flags & DESC_F_WRITE:
             return tuple(found), "a device-readable descriptor follows a device-writable one"
         found.append(descriptor)
+        if descriptor.flags & DESC_F_INDIRECT and descriptor.flags & DESC_F_NEXT:
+            return tuple(found), "an indirect descriptor also has NEXT set"
         if not descriptor.flags & DESC_F_NEXT:
             return tuple(found), None
         at = descriptor.next
