@@ -67,7 +67,7 @@ def test_crash_survives_every_mistake(capture: Capture) -> None:
         "vqstate -h", "vqstate vdb -o /no/such/folder/guest.json", "help vqstate", "vqstate"])
     assert "vqstate: this guest has no disk 'nosuch'; its virtio disks: vda, vdb" in output
     assert "unrecognized arguments: --nonsense" in output
-    assert "vqstate: [Errno 2] No such file or directory" in output
+    assert "vqstate: /no/such/folder/guest.json: No such file or directory" in output
     assert "vdb, virtio-blk" in (capture.directory / "out").read_text()
     assert output.count("usage: vqstate") >= 2 and "DESCRIPTION" in output
     assert "vda   0000:00:01.0" in output, "the session must have gone on to the last command"
