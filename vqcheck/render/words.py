@@ -65,8 +65,8 @@ def labelled(pairs: Iterable[Sequence[Optional[str]]]) -> List[str]:
 
 
 def headline(*parts: Optional[str]) -> List[str]:
-    """A device's first line: what it is called and where it sits."""
-    return wrapped(", ".join(shortened(part) for part in parts if part), "", "    ")
+    """A device's first line: what it is called and where it sits; what would be said twice is said once."""
+    return wrapped(", ".join(dict.fromkeys(shortened(part) for part in parts if part)), "", "    ")
 
 
 def title(snapshot: Snapshot) -> List[str]:
