@@ -1,4 +1,5 @@
 """The command `vqstate`: the same under PyKdump and under the loader."""
+import os
 from typing import Any, Callable, NamedTuple, Sequence
 
 from vqcheck import debugger
@@ -40,14 +41,25 @@ class Help(NamedTuple):
     description: str
 
 
-def run(words: Sequence[str], open_target: Callable[[], CrashTarget], write: Callable[[str], Any]) -> int:
-    """Run `vqstate WORDS...`; returns its exit status.  Raises only what `write` raises, and KeyboardInterrupt."""
+def run(words: Sequence[str], open_target: Callable[[], CrashTarget], write: Callable[[str], Any]) -> None:
+    """Run `vqstate WORDS...`.  Whatever happens, the session goes on."""
     def prepared() -> Target:
         target = open_target()
-        target.ensure_modules([(name, snapshot.NEEDED_TYPES[name]) for name in reversed(snapshot.MODULES)
-                               if name in snapshot.NEEDED_TYPES])
+        target.ensure_modules(snapshot.NEEDED_TYPES.items())
         return target
-    return debugger.run(FACE, words, prepared, write)
+    try:
+        debugger.run(FACE, words, prepared, write)
+    except KeyboardInterrupt:
+        _last_words("interrupted")
+    except BrokenPipeError:
+        pass  # whoever read the output has seen enough
+    except OSError as problem:
+        _last_words(f"cannot write: {problem.strerror}")
+
+
+def _last_words(text: str) -> None:
+    """To standard error, as the command's own output is what failed."""
+    os.write(2, f"{FACE.name}: {text}\n".encode("utf-8", "replace"))
 
 
 def crash_help() -> Help:

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command.  Whatever happens, the session goes on."""
+    """Run the command."""
     # __file__ is the path of another program here.
     root = os.path.dirname(os.path.dirname(os.path.realpath(sys.argv[0])))
     if root not in sys.path:
@@ -17,24 +17,13 @@ def main() -> None:
     from crash_ext.command import run
     from crash_ext.pykdump_target import PykdumpTarget
 
-    try:
-        run(sys.argv[1:], PykdumpTarget, _write)
-    except KeyboardInterrupt:
-        _last_words("interrupted")
-    except BrokenPipeError:
-        pass  # whoever read the output has seen enough
-    except OSError as problem:
-        _last_words(f"cannot write: {problem.strerror}")
+    run(sys.argv[1:], PykdumpTarget, _write)
 
 
 def _write(text: str) -> None:
     """Print at once: PyKdump replaces sys.stdout before the next command, and does not flush it."""
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def _last_words(text: str) -> None:
-    os.write(2, f"vqstate: {text}\n".encode("utf-8", "replace"))
 
 
 if __name__ == "__main__":

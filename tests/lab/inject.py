@@ -49,11 +49,6 @@ def backend_stuck(machine: Machine) -> None:
     machine.qmp.command("cont")
 
 
-def recover(machine: Machine) -> None:
-    """Let a suspended write go on."""
-    machine.qmp.human(f'qemu-io {NODE} "resume {SUSPENDED}"')
-
-
 def stop_at(location: str) -> List[str]:
     """gdb commands that go on until a healthy queue comes to NOTIFY, EVENTFD or KICK, and stop there.
 

@@ -6,7 +6,7 @@ from ..virtio.event import distance
 from . import wording
 from .facts import Facts
 from .pairing import Pair
-from .stacks import Standing, asleep, unknown_thread
+from .stacks import Standing, asleep, unknown_thread, unproven
 from .verdict import Cause, Event, Evidence, Finding
 
 RULE = "lost-interrupt"
@@ -150,11 +150,7 @@ def _unknown(pair: Pair, thread: Optional[Standing]) -> List[str]:
 
 
 def _confidence(pair: Pair, thread: Optional[Standing]) -> str:
-    lacking = []
-    if pair.guest.ring is None or pair.host.ring is None:
-        lacking.append("only one side's reading of the ring is there")
-    if thread is None:
-        lacking.append("the serving thread is not known to be asleep")
+    lacking = unproven(pair, thread)
     if lacking:
         return "fair: the arithmetic leaves no other reading, but " + " and ".join(lacking)
     return "good: both sides read the same ring, and the serving thread sleeps"

@@ -5,7 +5,7 @@ from ..snapshot.device_model import Notifier
 from . import wording
 from .facts import Facts
 from .pairing import Pair
-from .stacks import Standing, asleep, unknown_thread
+from .stacks import Standing, asleep, unknown_thread, unproven
 from .verdict import Cause, Event, Evidence, Finding
 
 RULE = "lost-kick"
@@ -100,11 +100,7 @@ def _unknown(pair: Pair, facts: Facts, thread: Optional[Standing]) -> List[str]:
 
 
 def _confidence(pair: Pair, facts: Facts, thread: Optional[Standing]) -> str:
-    lacking = []
-    if pair.guest.ring is None or pair.host.ring is None:
-        lacking.append("only one side's reading of the ring is there")
-    if thread is None:
-        lacking.append("the serving thread is not known to be asleep")
+    lacking = unproven(pair, thread)
     if facts.num_added is None:
         lacking.append("num_added is not known")
     if lacking:

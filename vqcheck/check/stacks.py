@@ -3,7 +3,7 @@
 A healthy queue caught between virtqueue_push and the notification, or between the kick and its handler, has exactly
 the indexes of a lost event.  Only the stack of the thread that serves the queue tells them apart.
 """
-from typing import FrozenSet, NamedTuple, Optional, Tuple
+from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 
 from ..snapshot.device_model import ThreadState
 from ..snapshot.model import Snapshot
@@ -106,6 +106,16 @@ def in_words(one: Standing) -> str:
 def asleep(one: Standing) -> Evidence:
     """That the serving thread sleeps, as evidence."""
     return Evidence("stack of the serving thread", in_words(one) + ": it sleeps, and carries no event")
+
+
+def unproven(pair: Pair, thread: Optional[Standing]) -> List[str]:
+    """What keeps a lost event from being shown in full, whichever kind it is."""
+    lacking: List[str] = []
+    if pair.guest.ring is None or pair.host.ring is None:
+        lacking.append("only one side's reading of the ring is there")
+    if thread is None:
+        lacking.append("the serving thread is not known to be asleep")
+    return lacking
 
 
 def unknown_thread(danger: str) -> str:

@@ -17,12 +17,10 @@ from .disks import Disk, device_bus, device_name, find_disks
 from .irqs import Irqs
 from .lists import list_entries
 
-MODULES = ("virtio", "virtio_ring", "virtio_pci", "virtio_blk")
-"""Kernel modules whose debug information the walk needs, where they are not built in."""
-
-NEEDED_TYPES = {"virtio": "struct virtio_device", "virtio_ring": "struct vring_virtqueue",
-                "virtio_blk": "struct virtio_blk"}
-"""A type by which to tell whether a module's debug information is there."""
+NEEDED_TYPES = {"virtio_blk": "struct virtio_blk", "virtio_ring": "struct vring_virtqueue",
+                "virtio": "struct virtio_device"}
+"""Kernel modules whose debug information the walk needs, where they are not built in, and a type of each by which to
+tell whether it is there.  First those that tend to describe the others' types too."""
 
 MAX_QUEUES = 4096
 
