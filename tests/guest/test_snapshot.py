@@ -168,3 +168,23 @@ def test_a_recording_replays_to_the_same_snapshot():
     replay, asked = load(pack(recorder.bundle))
     assert asked == {"side": "guest", "device": "vdb"}
     assert take(replay, asked["device"]) == snapshot
+
+
+def test_one_vector_for_all_queues_belongs_to_the_device():
+    target = machine()
+    target.symbols["vp_vring_interrupt"] = 0x9990
+    target.change("struct irqaction", made.ACTION, dev_id=made.VIRTIO_DEVICE, handler=0x9990)
+    irq = queue_of(target).irq
+    assert (irq.number, irq.shared) == (27, True)
+
+
+def test_the_interrupt_of_the_configuration_is_not_the_queues():
+    target = machine()
+    target.symbols["vp_config_changed"] = 0x9990
+    target.change("struct irqaction", made.ACTION, dev_id=made.VIRTIO_DEVICE, handler=0x9990)
+    queue = queue_of(target)
+    assert queue.irq is None and "no interrupt has this queue" in queue.absent["irq"]
+
+
+def test_an_interrupt_that_is_known_has_no_reason_to_be_absent():
+    assert "irq" not in queue_of(machine()).absent
