@@ -5,7 +5,7 @@ include/linux/irqdesc.h, include/linux/irq.h (IRQD_*), kernel/irq/internals.h (I
 """
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from ..snapshot.driver_model import Irq
+from ..snapshot.kernel_model import Irq
 from ..target.absence import Absences
 from ..target.errors import TargetError
 from ..target.target import Target

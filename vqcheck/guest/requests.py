@@ -5,7 +5,7 @@ struct virtblk_req), include/linux/blk-mq.h (blk_mq_rq_from_pdu(): the pdu follo
 """
 from typing import Dict, List, Optional
 
-from ..snapshot.driver_model import Request
+from ..snapshot.request_model import Request
 from ..target.absence import Absences
 from ..target.errors import Corrupt, NotSupported, TargetError
 from ..target.target import Target

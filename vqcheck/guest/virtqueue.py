@@ -5,9 +5,10 @@ put them into a member `split` beside `packed`; both names are tried everywhere.
 """
 from typing import List, NamedTuple, Optional, Tuple
 
-from ..snapshot.driver_model import DriverState, Request, UsedEntry
+from ..snapshot.driver_model import DriverState
 from ..snapshot.kinds import Hex
 from ..snapshot.model import Queue, Rings, RingState
+from ..snapshot.request_model import Request, UsedEntry
 from ..target.absence import Absences
 from ..target.errors import Corrupt, NotSupported, TargetError
 from ..target.target import Target
