@@ -2,7 +2,7 @@
 
 Source: virtio 1.2, chapter 5 (device ids) and 5.2.2 (virtqueues of the block device).
 """
-from typing import Dict
+from typing import Dict, Optional
 
 BLOCK = 2
 
@@ -17,7 +17,7 @@ def type_name(device_id: int) -> str:
     return TYPES.get(device_id, f"id-{device_id}")
 
 
-def queue_role(device_id: int, index: int) -> str:
+def queue_role(device_id: int, index: int, count: int = 0, features: Optional[int] = None) -> str:
     """What a queue is for, or `unknown`.
 
     `request` queues are empty when the device is idle, which is what the joint checker's arithmetic rests on.
