@@ -14,6 +14,17 @@ PATTERNS = (
 )
 
 
+FOLDERS = "/usr/lib/debug, /boot and /lib/modules"
+"""Where those are, in short."""
+
+PACKAGES = (
+    (r"-(amd64|arm64|armmp|686|686-pae|s390x|powerpc64le|riscv64)$", "linux-image-{release}-dbg (Debian)"),
+    (r"-(generic|lowlatency|kvm|aws|azure|gcp|oracle)(-.*)?$", "linux-image-{release}-dbgsym (Ubuntu)"),
+    (r"\.(el|fc|oe|an|al)\w+", "kernel-debuginfo-{release} (Fedora, RHEL and its kin, openEuler)"),
+    (r"-(default|preempt|azure)$", "kernel-default-debuginfo (SUSE)"),
+)
+"""How a release tells its distribution, and the package there."""
+
 RELEASE = re.compile(r"[\w.+~-]+")
 BUILD_ID = re.compile(r"[0-9a-f]{4,128}")
 """Both come out of a dump, and shall lead nowhere else."""
@@ -29,8 +40,14 @@ def places(release: Optional[str], build_id: Optional[str], root: str = "") -> L
     return found
 
 
-def packages(release: Optional[str]) -> str:
-    """The packages with the debug information of a kernel and its modules, as words for an error message."""
-    known = release or "RELEASE"
-    return (f"linux-image-{known}-dbg on Debian, linux-image-{known}-dbgsym on Ubuntu, kernel-debuginfo-{known} on "
-            "Fedora, RHEL and openEuler, kernel-default-debuginfo on SUSE")
+def package(release: Optional[str]) -> str:
+    """The package with the debug information of a kernel and its modules, as words for an error message.
+
+    Which distribution it is, its release tells: 6.1.0-56-cloud-amd64, 6.8.0-31-generic, 5.14.0-427.el9.x86_64,
+    5.10.0-136.oe2203.aarch64, 6.4.0-150600.23-default.
+    """
+    known = release if release and RELEASE.fullmatch(release) else "RELEASE"
+    for pattern, words in PACKAGES:
+        if re.search(pattern, known):
+            return words.format(release=known)
+    return "; ".join(words.format(release=known) for _, words in PACKAGES)
