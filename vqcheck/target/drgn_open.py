@@ -17,9 +17,6 @@ from .vmcore_file import ELF, DumpFile
 
 KCORE = "/proc/kcore"
 
-if not hasattr(drgn, "RelocatableModule"):
-    raise ImportError(f"drgn {drgn.__version__} is too old, 0.0.31 or newer is needed", name="vqcheck")
-
 SAID_OTHERWISE = ("flattened format", "did not match any loaded modules", "no build ID")
 """Of drgn's warnings: what slows down only, and files that were tried and are not what is wanted."""
 MAX_WARNINGS = 3
@@ -201,10 +198,21 @@ def _finished(program: "drgn.Program", vmcore: Optional[str], vmlinux: Optional[
             raise CannotOpen(f"{where}: {attached.path} is not its kernel: the file's build id is {attached.build_id}, "
                              f"and in memory, where that kernel has it, is {seen or 'none'}")
     target = DrgnTarget(program, vmcore, attached.build_id)
+    target.notes += _cut_off(vmcore)
     target.notes += load_modules(program, modules, release or "", attached.path or "")
     target.notes += [f"drgn: {warning}" for warning in dict.fromkeys(warnings)
                      if not any(known in warning for known in SAID_OTHERWISE)][:MAX_WARNINGS]
     return target
+
+
+def _cut_off(vmcore: Optional[str]) -> List[str]:
+    """A note on a dump that is shorter than it should be: of a full disk, or a copy under way."""
+    if vmcore is None:
+        return []
+    whole, there = elf.extent(vmcore), os.path.getsize(vmcore)
+    if whole is None or there >= whole:
+        return []
+    return [f"{vmcore} is cut off: it has {there} bytes of {whole}"]
 
 
 def _one_line(problem: Exception) -> str:
