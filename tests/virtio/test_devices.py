@@ -47,7 +47,7 @@ def test_the_control_queue_of_a_network_device_is_the_odd_one_at_the_end(queues,
     (0, None, "rx"), (1, None, "tx"), (2, None, UNKNOWN), (2, CTRL_VQ, "control"), (2, 0, UNKNOWN),
     (2, CTRL_VQ | MQ, UNKNOWN), (2, CTRL_VQ | 1 << 60, UNKNOWN), (4, CTRL_VQ, UNKNOWN), (3, CTRL_VQ | MQ, "tx")])
 def test_a_network_device_of_unknown_size(index, bits, role):
-    assert queue_role(devices.NET, index, feature_bits=bits) == role
+    assert queue_role(devices.NET, index, features=bits) == role
 
 
 def test_crypto():
@@ -80,7 +80,7 @@ def test_balloon(bits, queues, expected):
     (3, HINT | REPORTING, UNKNOWN), (2, HINT | REPORTING, "free page"), (4, HINT | REPORTING, "reporting"),
     (3, STATS | REPORTING, "reporting"), (4, STATS | REPORTING, "reporting"), (5, STATS | HINT | REPORTING, UNKNOWN)])
 def test_a_balloon_of_unknown_size_may_have_gaps(index, bits, role):
-    assert queue_role(devices.BALLOON, index, feature_bits=bits) == role
+    assert queue_role(devices.BALLOON, index, features=bits) == role
 
 
 @pytest.mark.parametrize("device_id, role, expected", [
@@ -111,10 +111,13 @@ def test_knowing_less_never_names_another_role(device_id, queues, bits):
     for index in range(queues):
         whole = queue_role(device_id, index, queues, bits)
         for less in (queue_role(device_id, index), queue_role(device_id, index, queues),
-                     queue_role(device_id, index, feature_bits=bits)):
+                     queue_role(device_id, index, features=bits)):
             assert less in (whole, UNKNOWN)
 
 
-@pytest.mark.parametrize("index, queues", [(-1, None), (-1, 4), (4, 4), (65535, 3)])
-def test_queues_that_are_not_there(index, queues):
-    assert queue_role(devices.BLOCK, index, queues) == UNKNOWN
+def test_no_queue_has_a_negative_index():
+    assert [queue_role(device_id, -1, 4, 0) for device_id in devices.TYPES] == [UNKNOWN] * len(devices.TYPES)
+
+
+def test_a_driver_that_leaves_gaps_knows_fewer_queues_than_its_highest_index():
+    assert queue_role(devices.BALLOON, 4, 4, STATS | REPORTING) == "reporting"

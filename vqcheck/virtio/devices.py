@@ -5,7 +5,16 @@ Linux include/uapi/linux/virtio_ids.h and the drivers; QEMU hw/virtio, hw/block,
 """
 from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
-from . import features
+from .features import (
+    BALLOON_FREE_PAGE_HINT,
+    BALLOON_REPORTING,
+    BALLOON_STATS_VQ,
+    FS_NOTIFICATION,
+    NET_CTRL_VQ,
+    NET_MQ,
+    NET_RSS,
+    has,
+)
 
 NET = 1
 BLOCK = 2
@@ -136,20 +145,20 @@ _CLASSES: Dict[int, Dict[str, str]] = {
 }
 
 
-def queue_role(device_id: int, index: int, queues: Optional[int] = None, feature_bits: Optional[int] = None) -> str:
+def queue_role(device_id: int, index: int, count: Optional[int] = None, features: Optional[int] = None) -> str:
     """What queue `index` of a device is for, or UNKNOWN where that can't be told.
 
-    queues: how many queues the device has, or None.  Network and crypto devices need it to tell the control queue,
+    count: how many queues the device has, or None.  Network and crypto devices need it to tell the control queue,
         which is the last.  It counts those that one side knows: Linux those that its driver uses, QEMU those that it
         offers.
-    feature_bits: the negotiated features, or None.  Balloon and fs devices need them.
+    features: the negotiated features, or None.  Balloon and fs devices need them.
 
     Only the purpose is named, without a number: request queues, and the rx or tx of all pairs and ports, share a name.
     """
-    if index < 0 or queues is not None and index >= queues:
+    if index < 0:
         return UNKNOWN
     if device_id in _BY_NEGOTIATION:
-        return _BY_NEGOTIATION[device_id](index, queues, feature_bits)
+        return _BY_NEGOTIATION[device_id](index, count, features)
     first, rest = _BY_INDEX.get(device_id, _Roles(()))
     if index < len(first):
         return first[index]
@@ -165,60 +174,56 @@ def queue_class(device_id: int, role: str) -> str:
     return _CLASSES.get(device_id, {}).get(role, UNKNOWN)
 
 
-def _net(index: int, queues: Optional[int], bits: Optional[int]) -> str:
+def _net(index: int, count: Optional[int], features: Optional[int]) -> str:
     # receiveq1, transmitq1 ... then controlq (virtio 1.2, 5.1.2).  QEMU's virtio_net_change_num_queue_pairs() moves
     # the control queue to index 2 when neither MQ nor RSS is negotiated, and adds one even without CTRL_VQ.
-    if index % 2:
-        return "tx"
-    if index == 0:
-        return "rx"
-    if queues is not None:
-        return "control" if queues % 2 and index == queues - 1 else "rx"
-    if bits is None or features.has(bits, features.NET_MQ) or features.has(bits, features.NET_RSS):
+    if index < 2 or index % 2:
+        return "tx" if index % 2 else "rx"
+    if count is not None:
+        return "control" if index == count - 1 else "rx"
+    if features is None or has(features, NET_MQ) or has(features, NET_RSS):
         return UNKNOWN
-    return "control" if index == 2 and features.has(bits, features.NET_CTRL_VQ) else UNKNOWN
+    return "control" if index == 2 and has(features, NET_CTRL_VQ) else UNKNOWN
 
 
-def _crypto(index: int, queues: Optional[int], bits: Optional[int]) -> str:
+def _crypto(index: int, count: Optional[int], features: Optional[int]) -> str:
     # dataq1 to dataqN, then controlq (virtio 1.2, 5.9.2).
     if index == 0:
         return "data"
-    if queues is None:
+    if count is None:
         return UNKNOWN
-    return "control" if index == queues - 1 else "data"
+    return "control" if index == count - 1 else "data"
 
 
-def _fs(index: int, queues: Optional[int], bits: Optional[int]) -> str:
+def _fs(index: int, count: Optional[int], features: Optional[int]) -> str:
     # hiprio, the notification queue if its feature is negotiated, then request queues (Linux fs/fuse/virtio_fs.c).
-    if index == 0:
-        return "hiprio"
-    if index == 1 and bits is None:
+    if index != 1:
+        return "request" if index else "hiprio"
+    if features is None:
         return UNKNOWN
-    if index == 1 and bits is not None and features.has(bits, features.FS_NOTIFICATION):
-        return "notification"
-    return "request"
+    return "notification" if has(features, FS_NOTIFICATION) else "request"
 
 
-def _balloon(index: int, queues: Optional[int], bits: Optional[int]) -> str:
+def _balloon(index: int, count: Optional[int], features: Optional[int]) -> str:
     # virtio 1.2, 5.5.2 numbers all five, present or not, and so do devices that follow it.  QEMU and Linux close the
     # gap of free page hinting, so that reporting without it is queue 3: virtio_balloon_device_realize() adds
     # a queue for each feature it offers, after the statistics queue that it always has; vp_find_vqs() counts only
-    # the queues that the driver names.
+    # the queues that the driver names.  So more queues than features mean that the host counts by what it offers.
     fixed = ("inflate", "deflate", "stats", "free page", "reporting")
     if index < 2:
         return fixed[index]
-    if bits is None:
+    if features is None:
         return UNKNOWN
-    present = [role for role, bit in zip(fixed[2:], _BALLOON_BITS) if features.has(bits, bit)]
+    present = [role for role, bit in zip(fixed[2:], _BALLOON_BITS) if has(features, bit)]
     closed = present[index - 2] if index - 2 < len(present) else UNKNOWN
     place = fixed[index] if index < len(fixed) and fixed[index] in present else UNKNOWN
-    if queues is not None:
-        return place if queues > 2 + len(present) else closed
+    if count is not None and closed != UNKNOWN:
+        return place if count > 2 + len(present) else closed
     fits = {closed, place} - {UNKNOWN}
     return fits.pop() if len(fits) == 1 else UNKNOWN
 
 
-_BALLOON_BITS = (features.BALLOON_STATS_VQ, features.BALLOON_FREE_PAGE_HINT, features.BALLOON_REPORTING)
+_BALLOON_BITS = (BALLOON_STATS_VQ, BALLOON_FREE_PAGE_HINT, BALLOON_REPORTING)
 
 _BY_NEGOTIATION: Dict[int, Callable[[int, Optional[int], Optional[int]], str]] = {
     NET: _net, CRYPTO: _crypto, FS: _fs, BALLOON: _balloon,
