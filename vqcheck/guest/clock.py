@@ -14,19 +14,22 @@ LAST_SECOND = 253402300799
 
 
 class Clock(NamedTuple):
-    """Nanoseconds of CLOCK_MONOTONIC, and seconds since the epoch of CLOCK_REALTIME."""
+    """Nanoseconds of CLOCK_MONOTONIC and CLOCK_BOOTTIME, and seconds since the epoch of CLOCK_REALTIME."""
 
     monotonic_ns: int
+    boottime_ns: int
+    """What /proc/uptime shows."""
     realtime: float
 
 
 def clock(target: Target) -> Clock:
-    """Both clocks as of the last tick.  Raises TargetError."""
+    """The clocks as of the last tick.  Raises TargetError."""
     keeper = _timekeeper(target)
     if keeper.uint("xtime_sec") > LAST_SECOND:
         raise Corrupt(f"the guest's clock reads {keeper.uint('xtime_sec')} seconds since 1970")
     fraction = keeper.uint("tkr_mono.xtime_nsec") >> min(keeper.uint("tkr_mono.shift"), 63)
-    return Clock(keeper.uint("tkr_mono.base") + fraction, keeper.uint("xtime_sec") + fraction / 1e9)
+    monotonic = keeper.uint("tkr_mono.base") + fraction
+    return Clock(monotonic, monotonic + keeper.sint("offs_boot"), keeper.uint("xtime_sec") + fraction / 1e9)
 
 
 def _timekeeper(target: Target) -> View:
