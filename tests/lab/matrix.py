@@ -79,6 +79,13 @@ def survey(console: str) -> Survey:
     return Survey(boot[1], devices, {name: int(number) for number, _, name in INTERRUPT.findall(console)})
 
 
+def said(directory: pathlib.Path) -> str:
+    """The lines of the console that a survey is made of."""
+    console = (directory / "console.log").read_text(errors="replace").replace("\r", "")
+    lines = [match[0] for kind in (DEVICE, CLASS, BOOT, INTERRUPT) for match in kind.finditer(console)]
+    return "\n".join(lines) + "\n"
+
+
 def main(words: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m tests.lab.matrix", description=__doc__.splitlines()[0])
     parser.add_argument("cell", choices=CELLS)
@@ -86,7 +93,7 @@ def main(words: Optional[Sequence[str]] = None) -> int:
     options = parser.parse_args(words)
     start = time.monotonic()
     out = options.out.resolve()
-    cell = make(options.cell, out, sides.live_commands(out))
+    cell = make(options.cell, out, sides.live_commands(out, ""))
     for one in cell.survey.devices:
         print(f"{one.name:10}{one.address:15}{one.driver or '-':20}{' '.join(one.linux_names)}")
     linux = cell.capture.kernel
