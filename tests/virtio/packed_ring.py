@@ -4,8 +4,7 @@ They keep books of their own, in unbounded counts, and never ask the code under 
 """
 from typing import Dict, List
 
-from vqcheck.virtio.packed import DESC_F_AVAIL, DESC_F_USED, Descriptor, Position
-from vqcheck.virtio.split import DESC_F_NEXT, DESC_F_WRITE
+from vqcheck.virtio.packed import DESC_F_AVAIL, DESC_F_NEXT, DESC_F_USED, DESC_F_WRITE, Descriptor, Position
 
 
 class PackedRing:

@@ -7,8 +7,17 @@ from hypothesis import strategies as st
 
 from tests.virtio.packed_ring import PackedRing
 from vqcheck.virtio import packed
-from vqcheck.virtio.packed import DESC_F_AVAIL, DESC_F_USED, Descriptor, Position, UsedBuffer, walk_chain
-from vqcheck.virtio.split import DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE
+from vqcheck.virtio.packed import (
+    DESC_F_AVAIL,
+    DESC_F_INDIRECT,
+    DESC_F_NEXT,
+    DESC_F_USED,
+    DESC_F_WRITE,
+    Descriptor,
+    Position,
+    UsedBuffer,
+    walk_chain,
+)
 
 AVAILABLE, USED = DESC_F_AVAIL, DESC_F_AVAIL | DESC_F_USED
 """Flags of the first lap, whose wrap counter is 1."""
