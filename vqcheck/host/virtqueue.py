@@ -38,7 +38,7 @@ def read_queue(target: Target, queue: View, index: int, context: DeviceContext) 
     packed = features.has(context.features, features.RING_PACKED)
     record = Queue(
         queue_index=index,
-        role=devices.queue_role(context.device_id, index),
+        role=devices.queue_role(context.device_id, index, features=context.features),
         layout="packed" if packed else "split",
         device=_device(queue),
         notify=_notify(target, queue, index, context),
