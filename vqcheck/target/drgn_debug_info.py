@@ -150,11 +150,7 @@ class _Search:
 
     def _offer(self, module: "drgn.Module", path: str) -> None:
         try:
-            unpack = UNPACKERS.get(os.path.splitext(path)[1])
-            if unpack is None:
-                module.try_file(path)
-            else:
-                module.try_file(path, fd=_in_memory(unpack(path)))
+            try_file(module, path)
         except Exception as problem:  # a damaged file must not be in the way of the next
             self._refused.append(f"{path} ({' '.join(str(problem).split())})")
             return
@@ -182,6 +178,18 @@ def _zst(path: str) -> bytes:
 
 
 UNPACKERS: Dict[str, Callable[[str], bytes]] = {".xz": _xz, ".gz": _gz, ".zst": _zst}
+
+
+def try_file(module: "drgn.Module", path: str, force: bool = False) -> None:
+    """Offer drgn a file, which may be compressed, for a module; `force` for one that is in no memory.
+
+    Raises OSError, ValueError, and drgn's errors for a damaged file.
+    """
+    unpack = UNPACKERS.get(os.path.splitext(path)[1])
+    if unpack is None:
+        module.try_file(path, force=force)
+    else:
+        module.try_file(path, fd=_in_memory(unpack(path)), force=force)
 
 
 def _in_memory(content: bytes) -> int:

@@ -42,6 +42,16 @@ class Header(NamedTuple):
     """Which section holds the names of all."""
 
 
+class Segment(NamedTuple):
+    """A piece of the file that is loaded to an address."""
+
+    address: int
+    """As linked."""
+    offset: int
+    size: int
+    """Bytes that the file has of it."""
+
+
 def read_header(file: BinaryIO) -> Optional[Header]:
     """The ELF header; None where the file is no ELF file."""
     raw = file.read(64)
@@ -70,9 +80,23 @@ def extent(path: str) -> Optional[int]:
         if header is None:
             return None
         try:
-            return max(_segment_ends(file, header), default=0)
+            return max((one.offset + one.size for one in _segments(file, header)), default=0)
         except _ERRORS:
             return None
+
+
+def linked_bytes(path: str, address: int, size: int) -> Optional[bytes]:
+    """What a file puts at an address as linked; None where it does not have all of it.  Raises OSError."""
+    with open(path, "rb") as file:
+        header = read_header(file)
+        try:
+            for one in _segments(file, header) if header else ():
+                if one.address <= address and address + size <= one.address + one.size:
+                    file.seek(one.offset + address - one.address)
+                    return file.read(size)
+        except _ERRORS:
+            pass
+    return None
 
 
 def has_debug_info(path: str) -> bool:
@@ -114,8 +138,8 @@ def build_id_in(notes: bytes, order: str = "<") -> Optional[str]:
     return None
 
 
-def _segment_ends(file: BinaryIO, header: Header) -> Iterator[int]:
-    """Where in the file each segment ends."""
+def _segments(file: BinaryIO, header: Header) -> Iterator[Segment]:
+    """All segments."""
     file.seek(0)
     raw = file.read(64)
     (table,) = struct.unpack_from(header.order + ("Q" if header.wide else "I"), raw, 32 if header.wide else 28)
@@ -125,11 +149,10 @@ def _segment_ends(file: BinaryIO, header: Header) -> Iterator[int]:
         (count,) = struct.unpack_from(header.order + "I", file.read(64), 44 if header.wide else 28)
     file.seek(table)
     headers = file.read(min(entry * count, MAX_SEGMENTS))
-    kind, offset_at, size_at = ("Q", 8, 32) if header.wide else ("I", 4, 16)
+    fields, start = ("QQQQ", 8) if header.wide else ("IIII", 4)
     for at in range(0, len(headers), max(entry, 1)):
-        (offset,) = struct.unpack_from(header.order + kind, headers, at + offset_at)
-        (size,) = struct.unpack_from(header.order + kind, headers, at + size_at)
-        yield offset + size
+        offset, address, _, size = struct.unpack_from(header.order + fields, headers, at + start)
+        yield Segment(address, offset, size)
 
 
 def _section_names(file: BinaryIO) -> bytes:
