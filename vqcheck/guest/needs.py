@@ -14,7 +14,7 @@ TYPES = (
     "struct list_head", "struct hlist_head", "struct maple_node", "struct maple_tree",
     "struct radix_tree_node", "struct radix_tree_root", "struct xa_node", "struct xarray", "struct cpumask",
     # Modules, whose own symbol tables are read
-    "struct module", "struct mod_kallsyms",
+    "struct module", "struct module_memory", "struct mod_kallsyms",
     # Interrupts
     "struct irq_chip", "struct irq_common_data", "struct irq_data", "struct irq_desc", "struct irqaction",
     "struct msi_desc", "struct msi_msg",
@@ -59,9 +59,15 @@ BASE = "_text"
 """KASLR moves what lies from here on.  On x86 the per-CPU symbols, which are offsets, lie below it until Linux 6.15
 (9d7de2aa8b41 "x86/percpu/64: Use relative percpu offsets")."""
 
+KNOWN_BY = {
+    "virtio_ring": "struct vring_virtqueue", "virtio_pci": "struct virtio_pci_device",
+    "virtio_blk": "struct virtio_blk", "virtio_scsi": "struct virtio_scsi", "virtio_net": "struct virtnet_info",
+}
+"""The drivers that matter most, each with a type that only its own debug information describes."""
+
 MODULES = (
-    "virtio", "virtio_ring", "virtio_pci", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_mmio",
-    "virtio_blk", "virtio_scsi", "scsi_mod", "sd_mod", "virtio_net", "virtio_console", "virtio_rng", "virtio_balloon",
-    "virtio_input", "virtio_crypto", "virtio_mem", "virtiofs", "vmw_vsock_virtio_transport", "9pnet_virtio",
+    *KNOWN_BY, "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_mmio", "scsi_mod", "sd_mod",
+    "virtio_console", "virtio_rng", "virtio_balloon", "virtio_input", "virtio_crypto", "virtio_mem", "virtiofs",
+    "vmw_vsock_virtio_transport", "9pnet_virtio",
 )
-"""Which of the kernel's modules describe these types, where they are not built in."""
+"""The modules that describe those types, where they are not built in."""

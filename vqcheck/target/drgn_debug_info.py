@@ -13,9 +13,6 @@ import drgn
 
 from . import elf, kernel_files, module_files
 
-COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst", ".ko.debug.xz", ".ko.debug.gz", ".ko.debug.zst")
-"""Suffixes of modules that drgn does not read as they are."""
-
 WANTED = ("virtio", "scsi_mod", "sd_mod")
 """Modules whose names contain one of these are what walkers look into."""
 
@@ -121,7 +118,7 @@ class _Search:
         if not self._missing:
             return
         self._folders.append(folder)
-        for name, path in module_files.candidates(list(self._missing), folder, module_files.SUFFIXES + COMPRESSED):
+        for name, path in module_files.candidates(list(self._missing), folder, module_files.SUFFIXES + module_files.COMPRESSED):
             if name in self._missing:
                 self._offer(self._missing[name], path)
 

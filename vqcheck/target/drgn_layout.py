@@ -2,19 +2,29 @@
 
 Needs the drgn package (`pip install vqcheck[drgn]`); nothing but the verb `layout` imports this module.
 """
-import os
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Pattern, Sequence, Tuple
 
 import drgn
 
-from . import elf
+from . import elf, kernel_files
+from .drgn_debug_info import try_file
 from .drgn_target import machine_name
-from .layout import About, Layout, Slot, empty
+from .errors import TargetError
+from .layout import LINUX, About, Layout, Slot, empty
 
 MAX_DEPTH = 16
 """How deep unnamed structs may lie in each other; real ones do three or four levels."""
 
 STRUCTS = {drgn.TypeKind.STRUCT: "struct", drgn.TypeKind.UNION: "union", drgn.TypeKind.CLASS: "class"}
+
+
+BANNER = b"Linux version "
+MAX_RELEASE = 65
+"""Bytes of struct new_utsname.release."""
+
+
+class CannotUse(TargetError):
+    """There is no debug information to be had from a file."""
 
 
 class Needs(NamedTuple):
@@ -37,28 +47,70 @@ class _Found(NamedTuple):
     """The struct that slot.type_name names."""
 
 
-def open_files(paths: Iterable[str]) -> "drgn.Program":
-    """The debug information of files alone, at the addresses that they were linked at.
+class KernelFiles:
+    """A kernel's debug information, out of files alone: everything lies where it was linked to."""
 
-    Raises OSError, and drgn's errors for what is no ELF file.
-    """
-    program = drgn.Program()
-    for path in paths:
-        program.extra_module(os.path.basename(path), create=True).try_file(path, force=True)
-    return program
+    def __init__(self, vmlinux: str) -> None:
+        """Raises OSError; CannotUse for a file without debug information or build id."""
+        self.program = drgn.Program()
+        self.notes: List[str] = []
+        """What the user is to know, a line each."""
+        self.parts: Dict[str, Optional[str]] = {}
+        """The modules that are there too, by their build ids."""
+        try:
+            described = _offer(self.program, "vmlinux", vmlinux)
+        except OSError:
+            raise
+        except Exception as problem:  # drgn's own errors have no class of their own
+            raise CannotUse(f"{vmlinux}: {' '.join(str(problem).split())}")
+        self.build_id = elf.build_id(vmlinux)
+        if not described or self.build_id is None:
+            raise CannotUse(f"{vmlinux}: it has no {'build id' if described else 'debug information'}; a kernel with "
+                            f"it comes with {kernel_files.package(None)}")
+        self.release = _release(self.program, vmlinux)
+
+    def add_module(self, name: str, paths: Iterable[str]) -> None:
+        """Add a module's debug information from the first of some files that has it."""
+        for path in paths:
+            built_for = elf.module_release(path)
+            if built_for is not None and self.release is not None and built_for != self.release:
+                self.notes.append(f"{path} is for {built_for}: not taken")
+                continue
+            try:
+                if _offer(self.program, name, path):
+                    build_id = self.program.extra_module(name).build_id
+                    self.parts[name] = build_id.hex() if build_id else None
+                    return
+            except Exception as problem:  # a damaged file must not be in the way of the next
+                self.notes.append(f"{path}: not taken: {' '.join(str(problem).split())}")
+
+    def survey(self, needs: Needs, producer: str) -> Layout:
+        """The layout of what is needed, as far as this debug information knows it."""
+        platform = self.program.platform
+        little = bool(platform.flags & drgn.PlatformFlags.IS_LITTLE_ENDIAN)
+        wide = bool(platform.flags & drgn.PlatformFlags.IS_64_BIT)
+        about = About(LINUX, self.build_id, self.release, machine_name(platform), producer)
+        layout = empty("little" if little else "big", 8 if wide else 4, about)
+        layout.parts.update(self.parts)
+        _add_symbols(self.program, needs, layout)
+        _Types(self.program, layout).add(needs.types)
+        return layout
 
 
-def survey(program: "drgn.Program", needs: Needs, about: About) -> Layout:
-    """The layout of what is needed, as far as the program's debug information knows it."""
-    platform = program.platform
-    if platform is None:
-        raise ValueError("no file was given")
-    little = bool(platform.flags & drgn.PlatformFlags.IS_LITTLE_ENDIAN)
-    wide = bool(platform.flags & drgn.PlatformFlags.IS_64_BIT)
-    layout = empty("little" if little else "big", 8 if wide else 4, about._replace(machine=machine_name(platform)))
-    _add_symbols(program, needs, layout)
-    _Types(program, layout).add(needs.types)
-    return layout
+def _offer(program: "drgn.Program", name: str, path: str) -> bool:
+    """Give drgn a file; whether it has debug information."""
+    module = program.extra_module(name, create=True)
+    try_file(module, path, force=True)
+    return not module.wants_debug_file()
+
+
+def _release(program: "drgn.Program", vmlinux: str) -> Optional[str]:
+    """What uname -r says on that kernel: `Linux version RELEASE (…` (Linux init/version-timestamp.c)."""
+    address = _address(program, "linux_banner")
+    banner = None if address is None else elf.linked_bytes(vmlinux, address, len(BANNER) + MAX_RELEASE)
+    if banner is None or not banner.startswith(BANNER):
+        return None
+    return banner[len(BANNER):].split(b" ", 1)[0].decode("ascii", "backslashreplace")
 
 
 def _add_symbols(program: "drgn.Program", needs: Needs, layout: Layout) -> None:
@@ -164,5 +216,3 @@ def _size(kind: "drgn.Type") -> Optional[int]:
         return int(drgn.sizeof(kind))
     except TypeError:  # incomplete
         return None
-
-
