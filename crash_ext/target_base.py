@@ -1,10 +1,9 @@
 """What PyKdump and the loader have in common: a kernel whose modules need their debug information loaded."""
 from typing import Dict, Iterable, List, Tuple
 
+from vqcheck.target import module_files
 from vqcheck.target.errors import TargetError
 from vqcheck.target.target import Target
-
-from . import module_files
 
 UNREADABLE = "not mapped, or left out of the dump"
 """crash tells only that it could not read."""

@@ -47,12 +47,18 @@ class Irqs:
         actions = self._actions()
         for found in actions.get(virtqueue, []):
             return found, False
-        # Which of the device's handlers this is can't be told where modules' symbols are unknown; but one whose
-        # dev_id is the device and that is not the configuration's is rare enough to be asked by name only.
         for found in actions.get(device, []):
-            if self._target.symbol_name(found.action.pointer("handler")) in SHARED_HANDLERS:
+            if self._serves_queues(found.action):
                 return found, True
         raise NotSupported("no interrupt has this queue, or its device, as its dev_id")
+
+    def _serves_queues(self, action: View) -> bool:
+        """Whether an action of the whole device is for its queues, and not for changes of its configuration."""
+        handler = self._target.symbol_name(action.pointer("handler"))
+        if handler is not None:
+            return handler in SHARED_HANDLERS
+        # A module's symbols may be unknown; its names are virtio1-virtqueues, virtio1-config, and for INTx virtio1.
+        return not (action.string("name") or "").endswith("-config")
 
     def _actions(self) -> Dict[int, List[Action]]:
         if self._problem is not None:

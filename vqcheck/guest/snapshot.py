@@ -19,7 +19,7 @@ from .irqs import Irqs
 from .lists import list_entries
 
 NEEDED_TYPES = {"virtio_blk": "struct virtio_blk", "virtio_ring": "struct vring_virtqueue",
-                "virtio": "struct virtio_device"}
+                "virtio": "struct virtio_device", "virtio_pci": "struct virtio_pci_device"}
 """Kernel modules whose debug information the walk needs, where they are not built in, and a type of each by which to
 tell whether it is there.  First those that tend to describe the others' types too."""
 
@@ -117,7 +117,7 @@ def _guest(candidate: Candidate) -> GuestDevice:
         virtio_device=found.name,
         driver=absent.take("driver", driver_name, found.view.embedded("struct device", "dev")),
         address=Hex(found.view.address),
-        linux_names=[one.name for one in found.below],
+        linux_names=list(dict.fromkeys(one.name for one in found.below)),
     )
     known = known._replace(**driver.fields(absent))
     return known._replace(absent=dict(absent))

@@ -163,7 +163,7 @@ def _accounting(target: Target, outer: View, state: DriverState, num: int, table
 def _free_list(target: Target, outer: View, state: DriverState, num: int,
                table: Optional[List[split.Descriptor]]) -> FreeList:
     if state.in_order:
-        raise NotSupported("an in-order queue keeps no free list")
+        raise NotSupported("not applicable: an in-order queue keeps no free list")
     if state.num_free is None or state.free_head is None:
         raise NotSupported("num_free or free_head is not known")
     if outer.has("split.desc_extra"):

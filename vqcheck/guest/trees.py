@@ -66,20 +66,16 @@ MAPLE_MASK = 0xFF
 
 MAPLE_TYPE_SHIFT, MAPLE_TYPE_MASK = 3, 0xF
 RESERVED = 4096
-"""Values of up to this (MAPLE_RESERVED_RANGE) with their low bits 10 are marks and no nodes (xa_is_node())."""
+"""A root with low bits 10 is a node, but for marks up to this value (MAPLE_RESERVED_RANGE, xa_is_node())."""
 
 
 def maple_entries(target: Target, root: int) -> Iterator[Entry]:
     """All entries of a maple tree, each once, with the first index that it is stored under.  Raises Corrupt."""
     head = View(target, "struct maple_tree", root).pointer("ma_root")
-    if _is_node(head):
+    if head & 3 == 2 and head > RESERVED:
         yield from _Maple(target).below(head, 0, (1 << 8 * target.pointer_size) - 1)
     elif head:
         yield 0, head  # a single entry at index 0 needs no node
-
-
-def _is_node(entry: int) -> bool:
-    return entry & 3 == 2 and entry > RESERVED
 
 
 class _Maple:
@@ -104,8 +100,6 @@ class _Maple:
                 end = high
             if not low <= end <= high:
                 raise Corrupt(f"the maple tree's pivots are not in order at {entry:#x}")
-            if slot and not kind.leaf and not _is_node(slot):
-                raise Corrupt(f"the maple tree has {slot:#x} for a node")
             if slot:
                 yield from [(low, slot)] if kind.leaf else self.below(slot, low, end)
             if end == high:

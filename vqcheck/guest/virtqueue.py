@@ -5,6 +5,7 @@ Source: Linux drivers/virtio/virtio_ring.c, include/linux/virtio.h (struct virtq
 from typing import NamedTuple, Optional
 
 from ..snapshot.driver_model import DriverState
+from ..snapshot.kernel_model import Irq
 from ..snapshot.kinds import Hex
 from ..snapshot.model import Queue
 from ..target.absence import Absences
@@ -16,6 +17,7 @@ from . import packed_ring, split_ring
 from .drivers import Driver
 from .irqs import Irqs
 from .rings import IN_ORDER, PACKED, layout_bits
+from .transport import msix_vector
 
 RING_FIELDS = ("size", "rings", "ring", "used", "in_flight")
 """What needs struct vring_virtqueue, which only virtio_ring's own debug information describes."""
@@ -36,10 +38,12 @@ def read_queue(target: Target, virtqueue: int, count: int, context: DeviceContex
     """Everything the guest knows of one queue out of `count`.  Raises TargetError where nothing at all can be said."""
     common = View(target, "struct virtqueue", virtqueue)
     absent = Absences()
-    irq, why = context.irqs.of_queue(virtqueue, context.virtio_device)
-    if why is not None:
-        absent["irq"] = why
     index = common.uint("index")
+    irq, why = context.irqs.of_queue(virtqueue, context.virtio_device)
+    if irq is None:
+        absent["irq"] = why or "not known"
+    else:
+        irq = _with_vector(target, irq, context, virtqueue, index)
     queue = Queue(
         queue_index=index & 0xFFFF,
         name=absent.take("name", common.string, "name"),
@@ -55,6 +59,12 @@ def read_queue(target: Target, virtqueue: int, count: int, context: DeviceContex
         return context.driver.about_queue(queue)
     queue = _ring(target, outer, queue, context, absent)
     return context.driver.about_queue(queue._replace(absent=dict(absent)))
+
+
+def _with_vector(target: Target, irq: Irq, context: DeviceContext, virtqueue: int, index: int) -> Irq:
+    absent = Absences(irq.absent)
+    vector = absent.take("vector", msix_vector, target, context.driver.device, virtqueue, index)
+    return irq._replace(vector=vector, absent=dict(absent))
 
 
 def _ring(target: Target, outer: View, queue: Queue, context: DeviceContext, absent: Absences) -> Queue:

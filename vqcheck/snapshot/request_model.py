@@ -84,9 +84,9 @@ class UsedEntry(NamedTuple):
 
     idx: split: its free-running index, it lies at idx mod size; packed: its position in the ring.
     id: the head that the device gave back; in a packed ring the buffer id.
-    len: bytes that the device wrote into the chain's buffers.
+    len: bytes that the device wrote into the chain's buffers; null where it did not say.
     """
 
     idx: U16
     id: U32
-    len: U32
+    len: Optional[U32] = None

@@ -16,6 +16,9 @@ KINDS: Dict[int, Type[Driver]] = {
 """By virtio device id."""
 
 
+__all__ = ["Driver", "KINDS", "driver_kind"]
+
+
 def driver_kind(device_id: int) -> Type[Driver]:
     """The knowledge about a device's driver."""
     return KINDS.get(device_id, Driver)
