@@ -21,6 +21,7 @@ class LoaderTarget(CrashTarget):
     """Answers from the crash that this Python lives in."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._facts: Dict[str, Any] = _vqcrash.facts()
         self.byte_order = self._facts["byte_order"]
         self.pointer_size = self._facts["pointer_size"]
@@ -34,10 +35,10 @@ class LoaderTarget(CrashTarget):
         name: Optional[str] = _vqcrash.symbol_name(address) if 0 <= address <= LAST else None
         return None if name is None or name.startswith(PSEUDO_SYMBOL) else name
 
-    def type_size(self, type_name: str) -> Optional[int]:
+    def gdb_size(self, type_name: str) -> Optional[int]:
         return loader_types.size(type_name)
 
-    def member(self, type_name: str, path: str) -> Optional[Member]:
+    def gdb_member(self, type_name: str, path: str) -> Optional[Member]:
         return loader_types.member(type_name, path)
 
     def read(self, address: int, size: int, physical: bool = False) -> bytes:
@@ -59,8 +60,11 @@ class LoaderTarget(CrashTarget):
     def load_module(self, name: str, path: str) -> bool:
         return bool(_vqcrash.load_module(name, path))
 
+    def load_types(self, path: str) -> bool:
+        return _vqcrash.gdb(f'add-symbol-file "{path}" 0') is not None
+
     def forget_types(self) -> None:
-        loader_types.refresh()
+        loader_types.forget_missing()
 
     def identity(self) -> Identity:
         facts = self._facts

@@ -29,6 +29,7 @@ class PykdumpTarget(CrashTarget):
     pointer_size = struct.calcsize("P")
 
     def __init__(self) -> None:
+        super().__init__()
         pykdump_types.refresh()
 
     def symbol(self, name: str) -> Optional[int]:
@@ -38,10 +39,10 @@ class PykdumpTarget(CrashTarget):
         name: Optional[str] = crash.addr2sym(address)
         return name or None
 
-    def type_size(self, type_name: str) -> Optional[int]:
+    def gdb_size(self, type_name: str) -> Optional[int]:
         return pykdump_types.size(type_name)
 
-    def member(self, type_name: str, path: str) -> Optional[Member]:
+    def gdb_member(self, type_name: str, path: str) -> Optional[Member]:
         return pykdump_types.member(type_name, path)
 
     def read(self, address: int, size: int, physical: bool = False) -> bytes:
@@ -60,7 +61,10 @@ class PykdumpTarget(CrashTarget):
         return str(API.sys_info["DEBUG KERNEL" if "DEBUG KERNEL" in API.sys_info else "KERNEL"]).split(" ", 1)[0]
 
     def modules(self) -> Iterable[str]:
-        names: Iterable[str] = API.lsModules()
+        try:
+            names: Iterable[str] = API.lsModules()
+        except crash.error:  # started with --no_modules
+            return ()
         return names
 
     def load_module(self, name: str, path: str) -> bool:
@@ -70,9 +74,12 @@ class PykdumpTarget(CrashTarget):
         except crash.error:
             return False
 
+    def load_types(self, path: str) -> bool:
+        return API.exec_gdb_command(f'add-symbol-file "{path}" 0') is not None
+
     def forget_types(self) -> None:
         API.purge_typeinfo()  # for the programs that come after this one
-        pykdump_types.refresh()
+        pykdump_types.forget_missing()
 
     def identity(self) -> Identity:
         source = str(API.sys_info.DUMPFILE).split(",", 1)[0]

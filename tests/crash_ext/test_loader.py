@@ -217,10 +217,9 @@ class TestTheRealProgram:
         assert "  examples:" in description
         assert "usage: vqstate [-h]" in output
 
-    def test_no_debug_information(self, crash):
+    def test_a_kernel_that_lacks_everything(self, crash):
         output = crash("vqstate vdb", "vqstate --json", root=ROOT)
-        assert output.count("vqstate: no debug information for struct virtio_blk: module virtio_blk is loaded without "
-                            "it. Install linux-image-6.1.0-made-up-dbg (Debian;") == 2
+        assert output.count("vqstate: no symbol ") == 2
         assert "Traceback" not in output
 
     def test_bad_words(self, crash):

@@ -17,11 +17,6 @@ from .disks import Disk, device_bus, device_name, find_disks
 from .irqs import Irqs
 from .lists import list_entries
 
-NEEDED_TYPES = {"virtio_blk": "struct virtio_blk", "virtio_ring": "struct vring_virtqueue",
-                "virtio": "struct virtio_device"}
-"""Kernel modules whose debug information the walk needs, where they are not built in, and a type of each by which to
-tell whether it is there.  First those that tend to describe the others' types too."""
-
 MAX_QUEUES = 4096
 
 

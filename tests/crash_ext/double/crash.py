@@ -44,7 +44,7 @@ def addr2sym(address: int) -> Optional[str]:
 
 def gdb_typeinfo(name: str) -> Dict[str, Any]:
     typeinfo_calls.append(name)
-    hidden = {one for module, types in world["modules"].items() if module not in loaded for one in types}
+    hidden = {one for module, types in world["types_of"].items() if module not in loaded for one in types}
     if name in hidden or name not in world["types"]:
         raise error("PyKdump/GDB error")
     size, members = world["types"][name]

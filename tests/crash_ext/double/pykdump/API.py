@@ -1,5 +1,6 @@
 """A double of pykdump.API, with the traps that were measured in the real one."""
-from typing import Any, Dict, List, Tuple
+import os
+from typing import Any, Dict, List, Optional, Tuple
 
 import crash
 from crash import exec_crash_command, readmem  # noqa: F401  (`from pykdump.API import *` gives them)
@@ -83,5 +84,17 @@ def purge_typeinfo() -> None:
     _typeinfo.clear()
 
 
+def exec_gdb_command(command: str) -> Optional[str]:
+    """`add-symbol-file "FILE" 0`: what the project uses; None on an error."""
+    name, path, address = command.split()
+    module = os.path.basename(path.strip('"')).split(".")[0]
+    if name != "add-symbol-file" or address != "0" or module not in crash.world["types_of"]:
+        return None
+    crash.loaded[module] = "gdb"
+    return f"add symbol table from file {path}\n"
+
+
 def lsModules() -> List[str]:  # noqa: N802
+    if not crash.world["modules"]:
+        raise crash.error("mod: cannot access vmalloc'd module memory\n")
     return list(crash.world["modules"])
