@@ -2,9 +2,7 @@
 from typing import Dict, Iterable, List, Optional
 
 from vqcheck.guest.modules import TYPES, module_of
-
-from . import module_files
-from .debug_packages import debug_packages
+from vqcheck.target import kernel_files, module_files
 
 
 class CrashKernel:
@@ -96,5 +94,5 @@ class ModuleDebug:
     def _advice(self, module: str, tried: List[str], by_hand: bool) -> str:
         what = f"{', '.join(tried)} did not bring it" if tried else f"that of module {module} was not found"
         load = f"load it by `mod -s {module} FILE`, or " if by_hand else ""
-        return (f"{what}. Install {debug_packages(self._crash.release())}; where it lies elsewhere, {load}"
+        return (f"{what}. Install {kernel_files.packages(self._crash.release())}; where it lies elsewhere, {load}"
                 f"set {module_files.VARIABLE} to its folder before crash is started")

@@ -62,13 +62,18 @@ def parser(face: Face, write: Callable[[str], Any]) -> argparse.ArgumentParser:
     options = _Parser(prog=face.name, description=textwrap.fill(face.summary, 79), epilog="examples:\n" + face.examples,
                       formatter_class=argparse.RawDescriptionHelpFormatter)
     options.write = write
+    add_options(options, face)
+    options.add_argument("--traceback", action="store_true", help="for a bug report: show where an error came from")
+    return options
+
+
+def add_options(options: argparse.ArgumentParser, face: Face) -> None:
+    """Declare what every way into a target offers."""
     options.add_argument("device", nargs="?", metavar=face.metavar, help="show this one in full; all in short if none")
     options.add_argument("-o", "--output", metavar="FILE", help="write the snapshot as JSON for `vqcheck merge`")
     options.add_argument("--json", action="store_true", help="print the snapshot as JSON instead of tables")
     options.add_argument("--capture", metavar="FILE.vqcap",
                          help="record what was read, so that `vqcheck replay` can run it again anywhere")
-    options.add_argument("--traceback", action="store_true", help="for a bug report: show where an error came from")
-    return options
 
 
 def run(face: Face, words: Sequence[str], open_target: Callable[[], Target], write: Callable[[str], Any],
@@ -80,22 +85,27 @@ def run(face: Face, words: Sequence[str], open_target: Callable[[], Target], wri
     except _Stop as stop:
         return USAGE if stop.status else OK
     try:
-        asked = {"side": face.side}
-        if options.device:
-            asked["device"] = options.device
-        recorder = Recorder(open_target(), asked)
-        snapshot = face.take(recorder, options.device)
-        _write_files(options, recorder, snapshot, write)
-        if options.json:
-            write(to_json(snapshot))
-        elif not (options.output or options.capture):
-            write(face.show(snapshot, options.device is not None))
+        gather(face, options, open_target(), write)
         return OK
     except Exception as problem:  # whatever it is, the debugger's session goes on
         complain(f"{face.name}: {_in_words(problem)}\n")
         if options.traceback:
             write(traceback.format_exc())
         return FAILED
+
+
+def gather(face: Face, options: argparse.Namespace, target: Target, write: Callable[[str], Any]) -> None:
+    """Take the snapshot that the options ask for; write or show it.  Raises TargetError and OSError."""
+    asked = {"side": face.side}
+    if options.device:
+        asked["device"] = options.device
+    recorder = Recorder(target, asked)
+    snapshot = face.take(recorder, options.device)
+    _write_files(options, recorder, snapshot, write)
+    if options.json:
+        write(to_json(snapshot))
+    elif not (options.output or options.capture):
+        write(face.show(snapshot, options.device is not None))
 
 
 def _in_words(problem: Exception) -> str:

@@ -1,9 +1,9 @@
 """Debug information of modules comes when a type of it is asked for."""
 import pytest
 
-from crash_ext.debug_packages import debug_packages
 from crash_ext.module_debug import CrashKernel, ModuleDebug
 from tests.crash_ext.world import elf
+from vqcheck.target.kernel_files import packages
 
 RING = "struct vring_virtqueue"
 
@@ -125,9 +125,9 @@ def test_no_file(crash):
     ("5.14.21-150500.55.83-default", "kernel-default-debuginfo (SUSE)"),
 ])
 def test_packages(release, package):
-    assert debug_packages(release) == package
+    assert packages(release) == package
 
 
 def test_a_release_of_ones_own_build_gets_all_of_them():
-    assert {word.strip("(),") for word in debug_packages("6.9.0-rc1-mine+").split()} >= {
+    assert {word.strip("(),") for word in packages("6.9.0-rc1-mine+").split()} >= {
         "Debian", "Ubuntu", "Fedora", "RHEL", "CentOS", "openEuler", "SUSE"}

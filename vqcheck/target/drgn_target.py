@@ -3,20 +3,35 @@
 Needs the drgn package (`pip install vqcheck[drgn]`); nothing else imports this module.
 """
 import os
-from typing import Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import drgn
 
 from .errors import NotSupported, Unreadable
 from .target import Identity, Member, Target, Thread
 
+MACHINES: Dict["drgn.Architecture", Tuple[str, str]] = {
+    drgn.Architecture.X86_64: ("x86_64", "x86_64"),
+    drgn.Architecture.I386: ("i686", "i686"),
+    drgn.Architecture.AARCH64: ("aarch64", "aarch64_be"),
+    drgn.Architecture.ARM: ("armv7l", "armv7b"),
+    drgn.Architecture.PPC64: ("ppc64le", "ppc64"),
+    drgn.Architecture.RISCV64: ("riscv64", "riscv64"),
+    drgn.Architecture.RISCV32: ("riscv32", "riscv32"),
+    drgn.Architecture.S390X: ("s390x", "s390x"),
+}
+"""Architectures as uname -m has them, little-endian and big-endian."""
+
 
 class DrgnTarget(Target):
     """Answers from a drgn.Program that has its memory and its debug information."""
 
-    def __init__(self, program: "drgn.Program", source: Optional[str] = None) -> None:
+    def __init__(self, program: "drgn.Program", source: Optional[str] = None, build_id: Optional[str] = None) -> None:
         self.program = program
+        self.notes: List[str] = []
+        """What is missing, for the user to know; a line each."""
         self._source = source
+        self._build_id = build_id
         platform = program.platform
         if platform is not None:
             self.byte_order = "little" if platform.flags & drgn.PlatformFlags.IS_LITTLE_ENDIAN else "big"
@@ -82,4 +97,11 @@ class DrgnTarget(Target):
             debugger=f"drgn {drgn.__version__}",
             method="live" if live else "dump" if kernel else "core",
             source=os.path.basename(self._source) if self._source else None,
+            build_id=self._build_id,
+            machine=self._machine(),
         )
+
+    def _machine(self) -> Optional[str]:
+        platform = self.program.platform
+        names = MACHINES.get(platform.arch) if platform is not None else None
+        return names and names[self.byte_order == "big"]

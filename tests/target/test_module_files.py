@@ -1,8 +1,9 @@
 """Finding the debug information of modules."""
 import pytest
 
-from crash_ext import module_files
 from tests.crash_ext.world import elf
+from vqcheck.target import elf as elf_files
+from vqcheck.target import module_files
 
 DEBUG = elf(".text", ".debug_info")
 
@@ -32,7 +33,7 @@ def test_files_without_debug_information_do_not_count(tree, tmp_path, content):
 
 
 def test_compressed_debug_information_counts(tree):
-    assert module_files.has_debug_info(tree("a.ko", elf(".zdebug_info")))
+    assert elf_files.has_debug_info(tree("a.ko", elf(".zdebug_info")))
 
 
 def test_the_first_folder_wins(tree, tmp_path):

@@ -1,0 +1,202 @@
+"""Opening a Linux kernel with drgn: a dump of its machine's memory, or the kernel that is running.
+
+Needs the drgn package (`pip install vqcheck[drgn]`), 0.0.31 or newer, for that brought modules as objects.
+"""
+import contextlib
+import logging
+import os
+from typing import Dict, Iterator, List, Optional
+
+import drgn
+
+from . import elf, kernel_files, vmcore_file
+from .drgn_debug_info import attach_kernel, load_modules, memory_build_id
+from .drgn_target import DrgnTarget
+from .errors import TargetError
+from .vmcore_file import ELF, DumpFile
+
+KCORE = "/proc/kcore"
+
+ARCHITECTURES: Dict[int, Dict[bool, "drgn.Architecture"]] = {
+    elf.EM_X86_64: {True: drgn.Architecture.X86_64},
+    elf.EM_386: {False: drgn.Architecture.I386},
+    elf.EM_AARCH64: {True: drgn.Architecture.AARCH64},
+    elf.EM_ARM: {False: drgn.Architecture.ARM},
+    elf.EM_PPC64: {True: drgn.Architecture.PPC64},
+    elf.EM_RISCV: {True: drgn.Architecture.RISCV64, False: drgn.Architecture.RISCV32},
+    elf.EM_S390: {True: drgn.Architecture.S390X},
+}
+"""EM_... and whether it is of 64 bits."""
+
+MACHINES = {"x86_64": drgn.Architecture.X86_64, "aarch64": drgn.Architecture.AARCH64,
+            "s390x": drgn.Architecture.S390X, "riscv64": drgn.Architecture.RISCV64}
+"""By the name that a kdump's header has; without those whose byte order it does not tell."""
+
+NO_VMCOREINFO = ("it lacks VMCOREINFO, without which nobody knows where the kernel is. QEMU puts it there for a VM "
+                 "with -device vmcoreinfo (libvirt: <vmcoreinfo state='on'/>) whose guest has loaded qemu_fw_cfg")
+
+
+class CannotOpen(TargetError):
+    """There is no kernel to be read there; the text says why, and what to do."""
+
+
+def open_dump(vmcore: str, vmlinux: Optional[str] = None, modules: Optional[str] = None) -> DrgnTarget:
+    """A kernel in a dump: ELF or kdump, from QEMU, libvirt, kdump or makedumpfile.
+
+    `vmlinux` is looked for in the standard places if None; so is `modules`, a folder with their debug information.
+    That of modules may be missing: the target's `notes` say so.  Raises CannotOpen and OSError.
+    """
+    dump = vmcore_file.identify(vmcore)
+    if dump is None:
+        raise CannotOpen(f"{vmcore}: neither ELF nor kdump, so no dump of a machine's memory")
+    if vmlinux is not None:
+        _check_vmlinux(vmlinux, vmcore, dump)
+    with _warnings() as warnings:
+        program = _program(dump, vmcore, vmlinux)
+        if program is not None:
+            return _finished(program, vmcore, vmlinux, modules, warnings)
+        return _searched(vmcore, dump, vmlinux, modules, warnings)
+
+
+def open_live(vmlinux: Optional[str] = None, modules: Optional[str] = None) -> DrgnTarget:
+    """The kernel that this process runs on, through /proc/kcore.  Raises CannotOpen and OSError."""
+    if vmlinux is not None:
+        _check_vmlinux(vmlinux)
+    with _warnings() as warnings:
+        program = drgn.Program()
+        try:
+            program.set_kernel()
+        except PermissionError:
+            why = ("needs root" if os.geteuid() else
+                   "is refused to root as well: the kernel is locked down, or this is a container")
+            raise CannotOpen(f"the running kernel is read through {KCORE}, which {why}")
+        except FileNotFoundError:
+            raise CannotOpen(f"there is no {KCORE} here: the kernel was built without CONFIG_PROC_KCORE")
+        except Exception as problem:  # drgn's own errors have no class of their own
+            raise CannotOpen(f"{KCORE}: {_one_line(problem)}")
+        return _finished(program, None, vmlinux, modules, warnings)
+
+
+@contextlib.contextmanager
+def _warnings() -> Iterator[List[str]]:
+    """What drgn warns of in the meantime, which would go to standard error otherwise."""
+    heard: List[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            heard.append(record.getMessage())
+
+    listener, logger = Listener(logging.WARNING), logging.getLogger("drgn")
+    logger.addHandler(logging.NullHandler())  # stays: types are looked for, and warned of, later too
+    logger.addHandler(listener)
+    try:
+        yield heard
+    finally:
+        logger.removeHandler(listener)
+
+
+def _check_vmlinux(vmlinux: str, vmcore: Optional[str] = None, dump: Optional[DumpFile] = None) -> None:
+    header = elf.header_of(vmlinux)
+    if header is None:
+        raise CannotOpen(f"{vmlinux}: not an ELF file; wanted is vmlinux, the kernel with debug information, and not "
+                         "the compressed image that boots (vmlinuz, bzImage, Image)")
+    if dump is not None and dump.elf_machine not in (None, header.machine):
+        raise CannotOpen(f"{vmlinux} is for another architecture (ELF machine {header.machine}) than {vmcore} "
+                         f"({dump.elf_machine})")
+    if not elf.has_debug_info(vmlinux):
+        raise CannotOpen(f"{vmlinux}: it has no debug information; the kernel's is in {kernel_files.packages(None)}")
+
+
+def _program(dump: DumpFile, vmcore: str, vmlinux: Optional[str],
+             vmcoreinfo: Optional[bytes] = None) -> "Optional[drgn.Program]":
+    """The dump in drgn, without debug information; None where it does not say where the kernel is."""
+    program = drgn.Program(_platform(dump, vmlinux), vmcoreinfo=vmcoreinfo)
+    try:
+        program.set_core_dump(vmcore)
+    except OSError:
+        raise
+    except Exception as problem:  # libkdumpfile's errors have no class of their own
+        if "vmcoreinfo" in str(problem):
+            return None
+        raise CannotOpen(f"{vmcore}: {_one_line(problem)}")
+    if not program.flags & drgn.ProgramFlags.IS_LINUX_KERNEL:
+        if _is_process(program):
+            raise CannotOpen(f"{vmcore}: the core of a process, and not a dump of a machine's memory. A core of QEMU "
+                             "is for `vq-host` in gdb; a dump of the guest can be made from it (docs/capturing.md)")
+        return None
+    return program
+
+
+def _is_process(program: "drgn.Program") -> bool:
+    """Whether it is a core with what only a process has: the auxiliary vector that names its files."""
+    try:
+        return next(iter(program.loaded_modules()), None) is not None
+    except Exception:  # drgn says ValueError or Exception
+        return False
+
+
+def _platform(dump: DumpFile, vmlinux: Optional[str]) -> "Optional[drgn.Platform]":
+    """The architecture, where drgn needs to be told: libkdumpfile does not find it in QEMU's kdumps."""
+    if dump.kind == ELF:
+        return None
+    header = elf.header_of(vmlinux) if vmlinux is not None else None
+    if header is None:
+        known = MACHINES.get(dump.machine or "")
+        return None if known is None else drgn.Platform(known)
+    architecture = ARCHITECTURES.get(header.machine, {}).get(header.wide)
+    if architecture is None:
+        raise CannotOpen(f"{vmlinux}: drgn does not know its architecture (ELF machine {header.machine})")
+    flags = drgn.PlatformFlags(0)
+    if header.wide:
+        flags |= drgn.PlatformFlags.IS_64_BIT
+    if header.order == "<":
+        flags |= drgn.PlatformFlags.IS_LITTLE_ENDIAN
+    return drgn.Platform(architecture, flags)
+
+
+def _searched(vmcore: str, dump: DumpFile, vmlinux: Optional[str], modules: Optional[str],
+              warnings: List[str]) -> DrgnTarget:
+    """A dump whose headers lack VMCOREINFO, with one that was found in its memory and proves right."""
+    if dump.kind != ELF:
+        raise CannotOpen(f"{vmcore}: {NO_VMCOREINFO}; or dump as ELF (without -z), where it can be searched for")
+    header = elf.header_of(vmcore)
+    refused: List[str] = []
+    for text in vmcore_file.search_vmcoreinfo(vmcore, header.order if header else "<"):
+        program = _program(dump, vmcore, vmlinux, text)
+        if program is None:
+            continue
+        try:
+            target = _finished(program, vmcore, vmlinux, modules, warnings, proof=True)
+        except CannotOpen as problem:
+            refused.append(str(problem))
+            continue
+        target.notes.insert(0, f"{vmcore} lacks VMCOREINFO in its headers; the kernel's was found in its memory")
+        return target
+    tried = f". One was found in its memory and refused: {refused[0]}" if refused else \
+        ". None was found in its memory"
+    raise CannotOpen(f"{vmcore}: {NO_VMCOREINFO}{tried}")
+
+
+def _finished(program: "drgn.Program", vmcore: Optional[str], vmlinux: Optional[str], modules: Optional[str],
+              warnings: List[str], proof: bool = False) -> DrgnTarget:
+    """The target, with its debug information; `proof` for what must be seen to be the right kernel in its memory."""
+    where = vmcore or "the running kernel"
+    known = vmcore_file.parse_vmcoreinfo(program["VMCOREINFO"].string_())
+    release, build_id = known.get("OSRELEASE"), known.get("BUILD-ID")
+    attached = attach_kernel(program, vmlinux, release, build_id)
+    if attached.problem is not None:
+        heard = f" (drgn: {warnings[0]})" if warnings and "did not match" not in warnings[0] else ""
+        raise CannotOpen(f"{where}: {attached.problem}{heard}")
+    # Until Linux 5.9 VMCOREINFO had no BUILD-ID (0935288c6e00 "kdump: append kernel build-id string to VMCOREINFO").
+    if (proof or build_id is None) and attached.build_id is not None:
+        seen = memory_build_id(program)
+        if seen != attached.build_id:
+            raise CannotOpen(f"{where}: {attached.path} is not its kernel: the file's build id is {attached.build_id}, "
+                             f"and in memory, where that kernel has it, is {seen or 'none'}")
+    target = DrgnTarget(program, vmcore, attached.build_id)
+    target.notes += load_modules(program, modules, release or "", attached.path or "")
+    return target
+
+
+def _one_line(problem: Exception) -> str:
+    return " ".join(str(problem).split()) or type(problem).__name__

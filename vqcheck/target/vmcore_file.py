@@ -1,0 +1,96 @@
+"""What a dump of a machine's memory says of itself, and the VMCOREINFO that is still in it when its headers have none.
+
+Source: QEMU dump/dump.c (create_header64(), struct QEMU_PACKED DiskDumpHeader64), makedumpfile IMPLEMENTATION and
+diskdump_mod.h (struct disk_dump_header, struct makedumpfile_header); Linux kernel/crash_core.c, since 6.9
+kernel/vmcore_info.c (update_vmcoreinfo_note(), append_elf_note()).
+"""
+import mmap
+import os
+import struct
+from typing import Dict, Iterator, NamedTuple, Optional, Set
+
+from . import elf
+
+ELF, KDUMP = "ELF", "kdump"
+
+KDUMP_SIGNATURE = b"KDUMP   "
+FLATTENED_SIGNATURE = b"makedumpfile\0"
+FLATTENED_HEADER = 4096 + 16
+"""The header of a flattened dump, and offset and size of its first piece, which is the dump's own header."""
+UTSNAME = 12
+"""Where struct new_utsname begins in a dump's header, whatever the architecture: behind signature and version."""
+UTS_FIELD = 65
+UTS_RELEASE, UTS_MACHINE = 2, 4
+
+NOTE_NAME = b"VMCOREINFO\0"
+NOTE_TEXT = b"OSRELEASE="
+MAX_NOTE = 1 << 16
+"""VMCOREINFO_BYTES is a page, of 64 KiB at most."""
+MAX_FOUND = 16
+"""Anyone in the guest can write what looks like the note: so many different ones are looked at."""
+
+
+class DumpFile(NamedTuple):
+    """A dump, before any debugger has opened it."""
+
+    kind: str
+    """`ELF` or `kdump` (makedumpfile's compressed format, also where it is not compressed)."""
+    machine: Optional[str] = None
+    """Architecture as uname -m has it, from the header of a kdump; QEMU fills in that field alone."""
+    elf_machine: Optional[int] = None
+    """EM_... of an ELF dump."""
+
+
+def identify(path: str) -> Optional[DumpFile]:
+    """What kind of dump a file is; None where it is none that is known.  Raises OSError."""
+    with open(path, "rb") as file:
+        raw = file.read(FLATTENED_HEADER + UTSNAME + 6 * UTS_FIELD)
+        if raw.startswith(elf.MAGIC):
+            file.seek(0)
+            header = elf.read_header(file)
+            return DumpFile(ELF, elf_machine=header.machine) if header else None
+    if raw.startswith(FLATTENED_SIGNATURE):
+        raw = raw[FLATTENED_HEADER:]
+    if not raw.startswith(KDUMP_SIGNATURE):
+        return None
+    at = UTSNAME + UTS_MACHINE * UTS_FIELD
+    machine = raw[at:at + UTS_FIELD].split(b"\0", 1)[0].decode("ascii", "replace")
+    return DumpFile(KDUMP, machine=machine or None)
+
+
+def parse_vmcoreinfo(text: bytes) -> Dict[str, str]:
+    """The lines of a VMCOREINFO note: `OSRELEASE`, `BUILD-ID`, `SYMBOL(...)` … and their values."""
+    lines = text.split(b"\0", 1)[0].decode("utf-8", "backslashreplace").splitlines()
+    return {key: value for key, equals, value in (line.partition("=") for line in lines) if equals}
+
+
+def search_vmcoreinfo(path: str, order: str = "<") -> Iterator[bytes]:
+    """VMCOREINFO notes found in the memory that an ELF dump holds; each text once.
+
+    The kernel keeps the note in its memory, as a whole ELF note, whether or not somebody told QEMU where.  What is
+    found need not be the kernel's: check it.  Raises OSError.
+    """
+    seen: Set[bytes] = set()
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+            position = memory.find(NOTE_NAME)
+            while position >= 0 and len(seen) < MAX_FOUND:
+                text = _note_at(memory, position, order)
+                if text is not None and text not in seen:
+                    seen.add(text)
+                    yield text
+                position = memory.find(NOTE_NAME, position + 1)
+
+
+def _note_at(memory: mmap.mmap, position: int, order: str) -> Optional[bytes]:
+    """The text of the note whose name stands there, if it is one."""
+    if position < 12:
+        return None
+    name_size, size, _ = struct.unpack_from(order + "III", memory, position - 12)
+    start = position + (len(NOTE_NAME) + 3) // 4 * 4
+    if name_size != len(NOTE_NAME) or size > MAX_NOTE:
+        return None
+    text = memory[start:start + size]
+    return text if text.startswith(NOTE_TEXT) else None
