@@ -4,35 +4,34 @@ from typing import Any, Dict, Iterable, Optional
 
 import _vqcrash
 
-from vqcheck.target.errors import Unreadable
 from vqcheck.target.target import Identity, Member
 
 from . import loader_types
-from .target_base import UNREADABLE, CrashTarget
+from .target_base import CrashTarget
 
 PSEUDO_SYMBOL = "_MODULE_"
 """Begins the names that crash itself gives to the ends of modules."""
-
-LAST = (1 << 64) - 1
-"""The last address; beyond it C would count from 0 again."""
 
 
 class LoaderTarget(CrashTarget):
     """Answers from the crash that this Python lives in."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._facts: Dict[str, Any] = _vqcrash.facts()
-        self.byte_order = self._facts["byte_order"]
-        self.pointer_size = self._facts["pointer_size"]
+        super().__init__(None if self._facts["live"] else self._facts["dump"])
         loader_types.refresh()
+
+    def gdb(self, command: str) -> Optional[str]:
+        answer: Optional[str] = _vqcrash.gdb(command)
+        return answer
 
     def symbol(self, name: str) -> Optional[int]:
         address: Optional[int] = _vqcrash.symbol(name)
         return address
 
     def symbol_name(self, address: int) -> Optional[str]:
-        name: Optional[str] = _vqcrash.symbol_name(address) if 0 <= address <= LAST else None
+        fits = 0 <= address < 1 << 8 * self.pointer_size
+        name: Optional[str] = _vqcrash.symbol_name(address) if fits else None
         return None if name is None or name.startswith(PSEUDO_SYMBOL) else name
 
     def gdb_size(self, type_name: str) -> Optional[int]:
@@ -41,11 +40,13 @@ class LoaderTarget(CrashTarget):
     def gdb_member(self, type_name: str, path: str) -> Optional[Member]:
         return loader_types.member(type_name, path)
 
-    def read(self, address: int, size: int, physical: bool = False) -> bytes:
-        raw: Optional[bytes] = _vqcrash.readmem(address, size, physical) if 0 <= address <= LAST else None
-        if raw is None:
-            raise Unreadable(address, size, UNREADABLE)
+    def crash_reads(self, address: int, size: int, physical: bool) -> Optional[bytes]:
+        raw: Optional[bytes] = _vqcrash.readmem(address, size, physical)
         return raw
+
+    def physical(self, address: int) -> Optional[int]:
+        found: Optional[int] = _vqcrash.physical(address)
+        return found
 
     def release(self) -> str:
         return str(self._facts["release"])
@@ -59,9 +60,6 @@ class LoaderTarget(CrashTarget):
 
     def load_module(self, name: str, path: str) -> bool:
         return bool(_vqcrash.load_module(name, path))
-
-    def load_types(self, path: str) -> bool:
-        return _vqcrash.gdb(f'add-symbol-file "{path}" 0') is not None
 
     def forget_types(self) -> None:
         loader_types.forget_missing()

@@ -1,12 +1,18 @@
 """What PyKdump and the loader have in common: a kernel whose modules need their debug information loaded."""
+import struct
+import sys
 from typing import Optional
 
+from vqcheck.target.errors import Unreadable
 from vqcheck.target.target import Member, Target
 
+from .dump_holes import Holes
 from .module_debug import CrashKernel, ModuleDebug
 
 UNREADABLE = "not mapped, or left out of the dump"
 """crash tells only that it could not read."""
+
+LEFT_OUT = "left out of the dump"
 
 
 class CrashTarget(CrashKernel, Target):
@@ -16,11 +22,27 @@ class CrashTarget(CrashKernel, Target):
     absent, with what would bring it as the reason.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dump: Optional[str]) -> None:
+        """`dump` is the path of what is read; None for a live system."""
         self._modules = ModuleDebug(self)
+        self._holes = Holes(dump)
+        self.byte_order = self._gdb_byte_order()
+        self.pointer_size = self._gdb_pointer_size()
+
+    def gdb(self, command: str) -> Optional[str]:
+        """What a command of the gdb inside crash prints; None where it fails."""
+        raise NotImplementedError
 
     def gdb_member(self, type_name: str, path: str) -> Optional[Member]:
         """Where a member lies, as far as gdb knows it now."""
+        raise NotImplementedError
+
+    def crash_reads(self, address: int, size: int, physical: bool) -> Optional[bytes]:
+        """What crash reads at an address; None where it refuses."""
+        raise NotImplementedError
+
+    def physical(self, address: int) -> Optional[int]:
+        """The physical address behind one of the kernel's; None where it is not mapped."""
         raise NotImplementedError
 
     def type_size(self, type_name: str) -> Optional[int]:
@@ -34,3 +56,28 @@ class CrashTarget(CrashKernel, Target):
 
     def why_no_type(self, type_name: str) -> Optional[str]:
         return self._modules.why_not(type_name)
+
+    def load_types(self, path: str) -> bool:
+        return self.gdb(f'add-symbol-file "{path}" 0') is not None
+
+    def read(self, address: int, size: int, physical: bool = False) -> bytes:
+        last = (1 << 64 if physical else 1 << 8 * self.pointer_size) - 1  # beyond it C would count from 0 again
+        raw = self.crash_reads(address, size, physical) if 0 <= address <= last else None
+        if raw is None:
+            raise Unreadable(address, size, UNREADABLE)
+        if self._holes.has_made_up(raw, address, _itself if physical else self.physical):
+            raise Unreadable(address, size, LEFT_OUT)
+        return raw
+
+    def _gdb_byte_order(self) -> str:
+        """The target's, which need not be this machine's."""
+        answer = self.gdb("show endian") or ""
+        return "big" if "big endian" in answer else "little" if "little endian" in answer else sys.byteorder
+
+    def _gdb_pointer_size(self) -> int:
+        answer = (self.gdb('printf "%lu", sizeof(void *)') or "").strip()
+        return int(answer) if answer in ("4", "8") else struct.calcsize("P")
+
+
+def _itself(address: int) -> int:
+    return address

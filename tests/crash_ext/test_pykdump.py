@@ -6,8 +6,9 @@ import subprocess
 import pytest
 
 from tests.crash_ext.conftest import REGISTER, ROOT, VQSTATE
+from tests.crash_ext.test_dump_holes import PT_LOAD, dump
 from tests.crash_ext.world import described, elf
-from tests.guest.machine import AVAIL, LAST_USED, VRING
+from tests.guest.machine import AVAIL, LAST_USED, RING_USED, VRING
 from vqcheck.guest import snapshot
 from vqcheck.render import guest_text
 from vqcheck.snapshot.write import to_json
@@ -84,6 +85,19 @@ def test_a_struct_that_left_the_dump(session, guest):
     guest.forget(VRING)
     assert "vqstate: " in session(f"{VQ} vdb")
     assert "not mapped, or left out of the dump" in session(f"{VQ} vdb")
+
+
+def test_a_ring_that_an_elf_dump_leaves_out_is_not_read_as_zeros(session, guest, tmp_path):
+    guest.memory[RING_USED][:] = bytes(len(guest.memory[RING_USED]))
+    for name, in_file in (("whole", 0x1000), ("hole", 0)):
+        elf_dump = dump(tmp_path / name, [(PT_LOAD, RING_USED - 0x1000, in_file, 0x1000)])
+        output = session(f"{VQ} vdb", world=described(guest, dump=elf_dump, page_offset=0x1000))
+        assert (f"at {RING_USED:#x}: left out of the dump" in output) == (name == "hole"), output
+
+
+def test_a_crash_that_makes_zeros_of_what_is_missing_is_not_believed(session):
+    assert session(f"{VQ} vdb", DOUBLE_ZERO_EXCLUDED="on").startswith(
+        "vqstate: crash was told to read what is left out of the dump as zeros")
 
 
 def test_output_that_cannot_be_written(session):

@@ -19,7 +19,7 @@ class _SysInfo(Dict[str, Any]):
             raise AttributeError(name) from None
 
 
-sys_info = _SysInfo(RELEASE=crash.world["release"], KERNEL=crash.world["kernel"], DUMPFILE="/dumps/made-up.core",
+sys_info = _SysInfo(RELEASE=crash.world["release"], KERNEL=crash.world["kernel"], DUMPFILE=crash.world["dump"],
                     MACHINE="x86_64  (2596 Mhz)", machine="x86_64", livedump=False)
 
 
@@ -85,7 +85,11 @@ def purge_typeinfo() -> None:
 
 
 def exec_gdb_command(command: str) -> Optional[str]:
-    """`add-symbol-file "FILE" 0`: what the project uses; None on an error."""
+    """`show endian`, `printf … sizeof(void *)`, `add-symbol-file "FILE" 0`: what the project uses; else None."""
+    if command == "show endian":
+        return "The target endianness is set automatically (currently little endian).\n"
+    if command == 'printf "%lu", sizeof(void *)':
+        return "8"
     name, path, address = command.split()
     module = os.path.basename(path.strip('"')).split(".")[0]
     if name != "add-symbol-file" or address != "0" or module not in crash.world["types_of"]:
