@@ -18,11 +18,6 @@ from .drivers import driver_kind
 from .irqs import Irqs
 from .lists import list_entries
 
-NEEDED_TYPES = {"virtio_blk": "struct virtio_blk", "virtio_ring": "struct vring_virtqueue",
-                "virtio": "struct virtio_device", "virtio_pci": "struct virtio_pci_device"}
-"""Kernel modules whose debug information the walk needs, where they are not built in, and a type of each by which to
-tell whether it is there.  First those that tend to describe the others' types too."""
-
 
 def take(target: Target, name: Optional[str] = None) -> Snapshot:
     """The snapshot of one device, or of all virtio devices.
