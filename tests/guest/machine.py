@@ -115,7 +115,8 @@ def virtio_device(parts: Parts, transport: Node, name: str, device_id: int, driv
     guest.set("virtio_device", at, id__device=device_id, features=features)
     node = parts.core.device(name, at + guest.offset("virtio_device", "dev"), name, transport, "virtio", driver=driver)
     inside = guest.offset("virtqueue", "list")
-    guest.link(at + guest.offset("virtio_device", "vqs"), [one + inside for one in queues])
+    # Newest first: a walker may not rely on the order of this list.
+    guest.link(at + guest.offset("virtio_device", "vqs"), [one + inside for one in reversed(queues)])
     if vectors:
         infos = [guest.struct("virtio_pci_vq_info", f"vq_info of {name}", vq=queue, msix_vector=vector)
                  for queue, vector in zip(queues, vectors)]
@@ -149,10 +150,10 @@ def _more(parts: Parts, pci: Node) -> None:
     """A disk of two queues, a network interface whose queues share a vector, one on INTx and one on virtio-mmio."""
     guest, core, irqs, modern = parts
     ring = Split(64, 10, 10, 10, event=False)
-    two = [split(guest, Common(f"req.{index}", index, CALLBACK), ring, modern) for index in (1, 0)]
-    node = virtio_device(parts, pci, "virtio3", 2, "virtio_blk", FEATURES | VERSION_1 * modern, two, [2, 1])
+    two = [split(guest, Common(f"req.{index}", index, CALLBACK), ring, modern) for index in (0, 1)]
+    node = virtio_device(parts, pci, "virtio3", 2, "virtio_blk", FEATURES | VERSION_1 * modern, two, [1, 2])
     gendisk(parts, "vdc", node, [])
-    for index, queue in enumerate(reversed(two)):
+    for index, queue in enumerate(two):
         irqs.action(40 + index, f"virtio3-req.{index}", queue, "vring_interrupt", State(total=index, hwirq=index))
     three = [split(guest, Common(name, index), ring, modern) for index, name in
              enumerate(("input.0", "output.0", "control"))]

@@ -6,7 +6,7 @@ from .guest import Guest
 NO_LINK = 0xFFFF
 """What a descriptor table has for links where the driver keeps its own copy of them."""
 
-INDIRECT, AVAIL, USED = 4, 1 << 7, 1 << 15
+WRITE, INDIRECT, AVAIL, USED = 2, 4, 1 << 7, 1 << 15
 CHAIN = 3
 """Descriptors in each indirect table: header, data, status."""
 
@@ -190,7 +190,7 @@ def _packed_states(guest: Guest, queue: int, ring: Packed, free: Sequence[int], 
 def _packed_ring(ring: Packed) -> bytes:
     descriptors = [bytes(16)] * ring.size
     for step, one in enumerate(ring.ids):
-        flags = (AVAIL | USED) * ring.wrap
+        flags = (AVAIL | USED) * ring.wrap | WRITE  # the device says WRITE where it has written anything
         descriptors[ring.last_used + step] = b"".join(
             value.to_bytes(width, "little") for value, width in ((0x100000 + 0x1000 * one, 8), (1, 4), (one, 2),
                                                                  (flags, 2)))
