@@ -9,7 +9,7 @@ from ..snapshot.kinds import Hex
 from ..snapshot.model import PackedDescriptor, PackedEvent, PackedRing, Queue, Rings
 from ..snapshot.request_model import Request, UsedEntry
 from ..target.absence import Absences
-from ..target.errors import Corrupt, NotSupported, TargetError
+from ..target.errors import Corrupt, NotSupported
 from ..target.target import Target
 from ..target.view import View
 from ..virtio import packed
@@ -162,7 +162,7 @@ def _event(target: Target, outer: View, writer: str) -> PackedEvent:
 def _used(walk: _Walk, states: Optional[List[_State]], found: Optional[List[Request]]) -> List[UsedEntry]:
     """What the device gave back and the driver has not consumed.  Raises TargetError."""
     if states is None or found is None:
-        raise NotSupported("the chains in flight are not known, and used descriptors lie as far apart as chains are long")
+        raise NotSupported("the chains in flight are not known, without which used descriptors are not found")
     lengths = {one.head: one.descriptors for one in found}
     run = packed.used_buffers(walk.ring, walk.last_used, lengths.get)
     if run.problem:

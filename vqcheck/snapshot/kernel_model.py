@@ -187,12 +187,18 @@ class Napi(NamedTuple):
     """The NAPI context of a network queue (struct napi_struct).
 
     state: the raw bits of napi->state.
-    scheduled: NAPI_STATE_SCHED: its poll is scheduled, or a CPU is inside it.
+    enabled: napi_enable() was called: the interface is up, and the queue is served by NAPI at all.
+    scheduled: it is enabled and NAPI_STATE_SCHED is set: its poll is due, or a CPU is inside it.
+    polling: a CPU is inside its poll, or a few instructions before or behind it.
+    cpu: the CPU that is to poll it or does; null while nothing is scheduled.
     absent: why fields are null.
     """
 
     state: Optional[Hex] = None
+    enabled: Optional[bool] = None
     scheduled: Optional[bool] = None
+    polling: Optional[bool] = None
+    cpu: Optional[U32] = None
     absent: Dict[str, str] = {}
 
 

@@ -13,11 +13,14 @@ come from memory that may be corrupt or hostile, so every walk is bounded and ev
 import struct
 from typing import Callable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .split import DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, ReadMemory
+from .split import ReadMemory
 
 MAX_SIZE = 32768
 """The largest packed queue (virtio 1.2, 2.8): an offset has 15 bits."""
 
+DESC_F_NEXT = 1
+DESC_F_WRITE = 2
+DESC_F_INDIRECT = 4
 DESC_F_AVAIL = 1 << 7
 DESC_F_USED = 1 << 15
 
