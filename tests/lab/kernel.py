@@ -78,7 +78,7 @@ def _fetch(source: Source, home: pathlib.Path) -> None:
     release = _unpack(source, work)
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir()
-    shutil.copy(_one(work, f"vmlinuz-{release}"), home / "vmlinuz")
+    shutil.copy(_one(work, "vmlinuz*"), home / "vmlinuz")
     shutil.copy(_one(work, "busybox"), home / "busybox")
     debug = work / "usr/lib/debug"
     _slim(max(debug.rglob("vmlinux*"), key=lambda file: file.stat().st_size), home / "vmlinux", source)

@@ -22,7 +22,9 @@ IRQS_PENDING = 0x200
 def irq_state(target: Target, descriptor: View, action: View, shared: bool) -> Irq:
     """The record of an interrupt.  Raises TargetError where not even its number is known."""
     absent = Absences()
-    state = absent.take("masked", descriptor.uint, "irq_common_data.state_use_accessors")
+    # The state moved from irq_data to irq_common_data in Linux 4.2, as did the masks and the message in 4.3.
+    state = absent.take("masked", descriptor.uint, "irq_common_data.state_use_accessors",
+                        "irq_data.state_use_accessors")
     if state is None:
         absent["in_progress"] = absent["masked"]
     # `istate` is a macro for this telling name; it was a member before Linux 3.0.
