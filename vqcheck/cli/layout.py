@@ -5,7 +5,7 @@ import sys
 from typing import Dict, List, Optional
 
 from .. import __version__
-from ..guest import needs
+from ..guest import modules, needs
 from ..render.escape import shortened
 from ..render.tables import table
 from ..snapshot.write import write_file
@@ -80,18 +80,18 @@ def _module_files(options: argparse.Namespace, release: Optional[str]) -> Dict[s
     found: Dict[str, List[str]] = {}
     for suffixes in (module_files.SUFFIXES, module_files.COMPRESSED):
         for folder in folders:
-            for name, path in module_files.candidates(needs.MODULES, folder, suffixes):
+            for name, path in module_files.candidates(list(modules.TYPES), folder, suffixes):
                 found.setdefault(name, []).append(path)
     return found
 
 
 def _missing(layout: Layout) -> List[str]:
     """A note on drivers that neither vmlinux nor a module describes."""
-    drivers = [module for module, type_name in needs.KNOWN_BY.items() if layout.sizes.get(type_name) is None]
+    drivers = [driver for driver in needs.DRIVERS if layout.sizes.get(modules.TYPES[driver][0]) is None]
     if not drivers:
         return []
-    return [f"without {', '.join(drivers)}: no debug information for their types, in vmlinux or a module. It comes with "
-            f"{kernel_files.package(layout.about.release)}; a folder that has it is named with --modules"]
+    return [f"without {', '.join(drivers)}: neither vmlinux nor a module describes their types. Debug information "
+            f"comes with {kernel_files.package(layout.about.release)}; a folder that has it is named with --modules"]
 
 
 # Showing.
@@ -112,7 +112,8 @@ def _show(options: argparse.Namespace) -> int:
 
 def _summary(layout: Layout) -> str:
     about = layout.about
-    rows = [("build id", about.build_id), ("byte order", f"{layout.byte_order}, pointers of {layout.pointer_size} bytes"),
+    rows = [("build id", about.build_id),
+            ("byte order", f"{layout.byte_order}, pointers of {layout.pointer_size} bytes"),
             ("saved by", about.producer), ("modules", ", ".join(sorted(layout.parts)) or None),
             ("holds", _counts(layout))]
     return _what(layout) + "\n" + "".join(f"  {key:12}{shortened(str(value or 'not known'), LONGEST)}\n"

@@ -118,7 +118,8 @@ class _Search:
         if not self._missing:
             return
         self._folders.append(folder)
-        for name, path in module_files.candidates(list(self._missing), folder, module_files.SUFFIXES + module_files.COMPRESSED):
+        suffixes = module_files.SUFFIXES + module_files.COMPRESSED
+        for name, path in module_files.candidates(list(self._missing), folder, suffixes):
             if name in self._missing:
                 self._offer(self._missing[name], path)
 

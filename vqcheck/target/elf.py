@@ -118,7 +118,9 @@ def section_bytes(path: str, name: bytes) -> Optional[bytes]:
             names = _section_names(file)
             file.seek(0)
             header = read_header(file)
-            for number in range(header.number) if header else ():
+            if header is None:
+                return None
+            for number in range(header.number):
                 file.seek(header.sections + number * header.entry)
                 (at,) = struct.unpack_from(header.order + "I", file.read(4))
                 kind, offset, size = _section(file, header, number)

@@ -162,7 +162,7 @@ def _parse(found: List[lines.Words]) -> Layout:
     (kind, order, pointer_size), rest = found[0][:3], found[1:]
     if kind != "target" or order not in ("little", "big") or pointer_size not in ("4", "8"):
         raise ValueError("no target line, or one that makes no sense")
-    known: Dict[str, Any] = {}
+    known: Dict[str, Any] = {"kind": ""}
     layout = empty(order, int(pointer_size), About(""))
     for at, words in enumerate(rest, 3):
         if words[0] == "about":
@@ -195,6 +195,9 @@ def _checked(layout: Layout) -> Layout:
     """The layout, whose numbers lead no reader astray.  Raises ValueError."""
     if not layout.about.kind:
         raise ValueError("it does not say what it is of")
+    for name, address in [*layout.symbols.items(), *layout.fixed.items()]:
+        if address is not None and not 0 <= address < 1 << 8 * layout.pointer_size:
+            raise ValueError(f"the address of {name} is outside the address space")
     for name, size in layout.sizes.items():
         if size is not None and not 0 <= size <= MAX_TYPE:
             raise ValueError(f"{name} has {size} bytes")

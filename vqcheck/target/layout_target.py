@@ -71,6 +71,10 @@ class LayoutTarget(Target):
             known = self.layout.member(type_name, path)
         return known
 
+    def why_no_type(self, type_name: str) -> Optional[str]:
+        saved_from = ", ".join(["the kernel", *sorted(self.layout.parts)])
+        return f"the layout file was saved from what describes {saved_from}, and none of that has it"
+
     def read(self, address: int, size: int, physical: bool = False) -> bytes:
         return self.memory.read(address, size, physical)
 

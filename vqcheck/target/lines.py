@@ -36,7 +36,10 @@ def pack(kind: Format, lines: Iterable[Line]) -> bytes:
 
 
 def unpack(kind: Format, raw: bytes, limit: int) -> List[Words]:
-    """The words of all lines but the first; the file may unpack to at most `limit` bytes.  Raises the format's error."""
+    """The words of all lines but the first.
+
+    The file may unpack to at most `limit` bytes.  Raises the format's error.
+    """
     first, _, rest = _text(kind, raw, limit).partition("\n")
     if first.split("\t")[0] != kind.name:
         raise kind.error(f"not a .{kind.name} file: its first line is something else")
