@@ -88,7 +88,7 @@ def _queues(target: Target, device: VirtioDevice) -> Tuple[List[int], Optional[s
 def _device(target: Target, choice: Choice, irqs: Irqs) -> Device:
     driver = choice.candidate.driver
     found = driver.device
-    absent = Absences(status="the driver keeps no copy of it")
+    absent = Absences(status="not applicable: Linux keeps no copy of it")
     if found.why_no_bus:
         absent["bus"] = found.why_no_bus
     device_id = found.view.uint("id.device")
