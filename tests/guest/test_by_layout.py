@@ -5,6 +5,7 @@ from tests import recordings
 from tests.guest.machine import RELEASES, WITH_PACKED_RINGS, machine
 from tests.layouts import BUILD_ID, RELEASE, SLIDE, MemoryOnly, of_answers
 from vqcheck.guest.snapshot import take
+from vqcheck.snapshot.write import to_json
 from vqcheck.target import layout
 from vqcheck.target.layout_target import Use, on_kernel
 from vqcheck.target.recording import Recorder, Replay
@@ -17,8 +18,10 @@ def by_layout(bundle, memory, force=False, **vmcoreinfo):
     return on_kernel(Use(known, force), MemoryOnly(memory), said)
 
 
-def with_debugger(snapshot, debugger):
-    return snapshot._replace(producer=snapshot.producer._replace(debugger=debugger))
+def comparable(snapshot):
+    """The snapshot without what a layout may change: the debugger's name, and what would bring missing types."""
+    text = to_json(snapshot._replace(producer=snapshot.producer._replace(debugger=None)))
+    return text.replace(": the layout file was saved without it", "")
 
 
 @pytest.mark.parametrize("release, packed", [(release, False) for release in RELEASES]
@@ -31,7 +34,7 @@ def test_made_up_kernels(release, packed, byte_order, pointer_size):
     target = by_layout(recorder.bundle, guest)
     found = take(target)
     assert found.producer.debugger == "a double with a layout file"
-    assert found == with_debugger(expected, found.producer.debugger)
+    assert comparable(found) == comparable(expected)
     assert [device.name for device in found.devices][:1] == ["vdb"]
 
 
@@ -40,7 +43,7 @@ def test_recordings_of_real_kernels(name):
     bundle = recordings.bundle(name, "guest")
     disk = bundle.asked["device"]
     found = take(by_layout(bundle, Replay(bundle)), disk)
-    assert found == with_debugger(recordings.replay(bundle), found.producer.debugger)
+    assert comparable(found) == comparable(recordings.replay(bundle))
 
 
 def test_a_forced_layout_leaves_a_warning_in_the_snapshot():

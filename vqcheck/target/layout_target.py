@@ -72,8 +72,8 @@ class LayoutTarget(Target):
         return known
 
     def why_no_type(self, type_name: str) -> Optional[str]:
-        saved_from = ", ".join(["the kernel", *sorted(self.layout.parts)])
-        return f"the layout file was saved from what describes {saved_from}, and none of that has it"
+        parts = ", ".join(sorted(self.layout.parts))
+        return "the layout file was saved without it" + (f" (with {parts})" if parts else "")
 
     def read(self, address: int, size: int, physical: bool = False) -> bytes:
         return self.memory.read(address, size, physical)
