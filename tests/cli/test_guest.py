@@ -5,11 +5,17 @@ import types
 import pytest
 
 from tests.guest.machine import LAST_USED, machine
+from tests.layouts import BUILD_ID, SLIDE, MemoryOnly, of_answers
 from vqcheck.cli import guest
+from vqcheck.guest.snapshot import take
 from vqcheck.snapshot.read import read_file
+from vqcheck.target import layout
 from vqcheck.target.errors import Corrupt, TargetError
+from vqcheck.target.layout_target import on_kernel
+from vqcheck.target.recording import Recorder
 
 OPENER = "vqcheck.target.drgn_open"
+BY_LAYOUT = "vqcheck.target.drgn_by_layout"
 
 
 @pytest.fixture
@@ -35,6 +41,56 @@ def test_a_dump(vqcheck, opened):
     assert status == 0 and opened == [("dump", "v", "x", "m")]
     assert out.startswith("guest guest (4.18.0-made-up, aarch64), dump made-up") and "requests in flight" in out
     assert err == "vqcheck guest: a module is missing\nvqcheck guest: \\x1b[2Jan escape\n"
+
+
+@pytest.fixture
+def by_layout(monkeypatch, tmp_path):
+    """A layout file of what a walk through a made-up guest asks, and an opener that gives the guest's bare memory."""
+    recorder = Recorder(machine())
+    take(recorder, "vdb")
+    path = tmp_path / "x.vqlayout"
+    path.write_bytes(layout.pack(of_answers(recorder.bundle)))
+    said = {"BUILD-ID": BUILD_ID, "KERNELOFFSET": f"{SLIDE:x}"}
+
+    def finish(use):
+        return types.SimpleNamespace(target=on_kernel(use, MemoryOnly(machine()), said), notes=["cut off"])
+    module = types.ModuleType(BY_LAYOUT)
+    module.open_dump, module.open_live = (lambda vmcore, use: finish(use)), finish
+    monkeypatch.setitem(sys.modules, BY_LAYOUT, module)
+    return types.SimpleNamespace(path=path, said=said)
+
+
+@pytest.mark.parametrize("source", [["--vmcore", "v"], ["--live"]])
+def test_a_layout_stands_in_for_debug_information(vqcheck, opened, by_layout, source):
+    status, out, err = vqcheck("guest", *source, "--layout", by_layout.path, "vdb")
+    assert (status, err) == (0, "vqcheck guest: cut off\n")
+    expected = vqcheck("guest", *source, "vdb")[1]
+    assert out.split("in a double with a layout file", 1)[1] == expected.split("in a double", 1)[1]
+    assert "requests in flight" in out and "warning:" not in out
+
+
+def test_a_layout_of_another_build(vqcheck, refused, by_layout, tmp_path):
+    by_layout.said["BUILD-ID"] = "f" * 40
+    words = ["guest", "--vmcore", "v", "--layout", by_layout.path, "vdb"]
+    assert f"build id {'f' * 40}). With --force it is used all the same" in refused(*words)
+    status, out, _ = vqcheck(*words, "--force")
+    assert status == 0
+    assert "    warning: the layout file is of 6.1.0-test" in out
+    vqcheck(*words, "--force", "-o", tmp_path / "guest.json")
+    (warning,) = read_file(str(tmp_path / "guest.json")).capture.warnings
+    assert "by force" in warning
+
+
+@pytest.mark.parametrize("words, complaint", [
+    (["--force"], "--force is for a --layout of another build"),
+    (["--layout", "x", "--vmlinux", "v"], "--layout stands in for debug information: it goes without --vmlinux and"),
+    (["--layout", "x", "--modules", "m"], "--layout stands in for debug information: it goes without --vmlinux and"),
+    (["--layout", "/no/x.vqlayout"], "/no/x.vqlayout: No such file or directory"),
+    (["--layout", __file__], f"{__file__}: not a .vqlayout file, or a damaged one"),
+])
+def test_a_layout_that_can_not_be_used(refused, opened, words, complaint):
+    assert refused("guest", "--live", *words).startswith(complaint)
+    assert opened == []
 
 
 def test_all_disks_in_short(vqcheck, opened):
