@@ -13,7 +13,10 @@ OPERATIONS: Dict[int, str] = {0: "read", 1: "write", 2: "flush", 3: "discard", 5
                               34: "drv_in", 35: "drv_out"}
 """enum req_op of include/linux/blk_types.h."""
 
-STATES: Dict[int, str] = {0: "idle", 1: "in_flight", 2: "complete"}
+IN_FLIGHT = 1
+"""MQ_RQ_IN_FLIGHT."""
+
+STATES: Dict[int, str] = {0: "idle", IN_FLIGHT: "in_flight", 2: "complete"}
 """enum mq_rq_state of include/linux/blk-mq.h."""
 
 REQ_OP_MASK = 0xFF
