@@ -10,8 +10,8 @@ from ..target.target import Target
 from ..target.view import View
 
 OPERATIONS: Dict[int, str] = {0: "read", 1: "write", 2: "flush", 3: "discard", 5: "secure_erase", 9: "write_zeroes",
-                              34: "drv_in", 35: "drv_out"}
-"""enum req_op of include/linux/blk_types.h."""
+                              32: "scsi_in", 33: "scsi_out", 34: "drv_in", 35: "drv_out"}
+"""enum req_op of include/linux/blk_types.h; scsi_in and scsi_out until Linux 5.15."""
 
 IN_FLIGHT = 1
 """MQ_RQ_IN_FLIGHT."""
