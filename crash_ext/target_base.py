@@ -3,6 +3,7 @@ import struct
 import sys
 from typing import Optional
 
+from vqcheck.guest import module_list
 from vqcheck.guest.module_symbols import ModuleSymbols
 from vqcheck.target.errors import Unreadable
 from vqcheck.target.target import Member, Target
@@ -79,6 +80,9 @@ class CrashTarget(CrashKernel, Target):
 
     def why_no_type(self, type_name: str) -> Optional[str]:
         return self._modules.why_not(type_name)
+
+    def build_id(self, name: str) -> Optional[str]:
+        return module_list.build_id(self, name)
 
     def load_types(self, path: str) -> bool:
         return self.gdb(f'add-symbol-file "{path}" 0') is not None

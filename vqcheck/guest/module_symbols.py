@@ -9,7 +9,7 @@ from typing import Iterator, List, NamedTuple, Optional, Tuple
 from ..target.errors import Corrupt, TargetError
 from ..target.target import Target, decode_text
 from ..target.view import View
-from .lists import list_entries
+from .module_list import modules
 
 MAX_SYMBOLS = 1 << 17
 """Of one module; the largest have tens of thousands."""
@@ -63,11 +63,8 @@ class ModuleSymbols:
         return self._modules
 
     def _walk(self) -> Iterator[_Module]:
-        target = self._target
-        inside = target.member_of("struct module", "list").offset
-        for node in list_entries(target, target.address_of("modules")):
-            view = View(target, "struct module", node - inside)
-            yield _Module(view, list(_spans(target, view)))
+        for view in modules(self._target):
+            yield _Module(view, list(_spans(self._target, view)))
 
     def _name_in(self, module: View, address: int) -> Optional[str]:
         names, symbols = self._table(module)
