@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint lab record benchmark clean
+.PHONY: help demo test lint lab lab-matrix record benchmark clean
 
 help:
 	@echo "make demo       the verdict on a bundled real hang"
 	@echo "make test       linters and all tests that need no virtual machine"
 	@echo "make lab        boot a real VM, hang it, capture it with crash and gdb, and check the verdicts"
+	@echo "make lab-matrix every kernel with every virtio device, split and packed, and aarch64"
 	@echo "make record     make the lab's scenes again and keep their recordings in tests/data"
 	@echo "make benchmark  times of the commands and of the checker"
 	@echo "make clean      remove the virtual environment and what tools left behind"
@@ -41,11 +42,14 @@ lint: $(VENV)/test-tools
 # What a debugger loads; gdb of RHEL 8 embeds Python 3.6.
 DEBUGGER_LOADS := $(filter-out %/read.py %/schema.py %/shape.py %/drgn_target.py %/drgn_open.py \
 	%/drgn_debug_info.py %/build.py, \
-	$(wildcard vqcheck/*.py vqcheck/virtio/*.py vqcheck/target/*.py vqcheck/guest/*.py vqcheck/host/*.py \
+	$(wildcard vqcheck/*.py vqcheck/virtio/*.py vqcheck/target/*.py vqcheck/guest/*.py vqcheck/guest/drivers/*.py vqcheck/host/*.py \
 	vqcheck/snapshot/*.py vqcheck/check/*.py vqcheck/render/*.py gdb_ext/*.py crash_ext/*.py))
 
 lab: $(VENV)/lab-tools
-	$(BIN)/python -m pytest -m lab tests
+	$(BIN)/python -m pytest -m "lab and not matrix" tests
+
+lab-matrix: $(VENV)/lab-tools
+	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py
 
 record: $(VENV)/lab-tools
 	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab/test_scenes.py

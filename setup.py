@@ -23,7 +23,7 @@ setup(
     },
     install_requires=["tabulate>=0.8.10"],
     extras_require={
-        "drgn": ["drgn>=0.0.30"],
+        "drgn": ["drgn>=0.0.31"],
         "test": ["pytest", "hypothesis", "jsonschema", "ruff", "mypy", "import-linter", "vermin", "pytest-benchmark",
                  "types-tabulate"],
     },

@@ -114,5 +114,5 @@ class ModuleDebug:
 
     def _advice(self, module: str, problem: str, by_hand: bool) -> str:
         load = f"load it by `mod -s {module} FILE`, or " if by_hand else ""
-        return (f"{problem}. Install {kernel_files.packages(self._crash.release())}; where it lies elsewhere, {load}"
+        return (f"{problem}. Install {kernel_files.package(self._crash.release())}; where it lies elsewhere, {load}"
                 f"set {module_files.VARIABLE} to its folder before crash is started")

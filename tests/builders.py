@@ -17,7 +17,8 @@ from vqcheck.snapshot.device_model import (
     ThreadState,
     TrackedRequest,
 )
-from vqcheck.snapshot.driver_model import DriverState, GuestDevice, Irq, Request, UsedEntry
+from vqcheck.snapshot.driver_model import DriverState, GuestDevice
+from vqcheck.snapshot.kernel_model import Irq
 from vqcheck.snapshot.kinds import Hex
 from vqcheck.snapshot.model import (
     GUEST,
@@ -34,6 +35,7 @@ from vqcheck.snapshot.model import (
     Snapshot,
     TargetInfo,
 )
+from vqcheck.snapshot.request_model import Request, UsedEntry
 from vqcheck.virtio.event import distance
 from vqcheck.virtio.features import EVENT_IDX, LEGACY_ONLY, feature_names
 
@@ -136,7 +138,7 @@ def host_snapshot(devices: List[Device], stack: Optional[List[str]] = None, **ch
                ThreadState(IOTHREAD, "IO iothread0", list(IDLE_STACK) if stack is None else stack)]
     return Snapshot(
         schema=SCHEMA_VERSION, side=HOST, producer=Producer("vqcheck", "0.1.0", "gdb 13.1"),
-        target=TargetInfo("qemu", "pc-q35-7.2", "x86_64", "guest1", UUID, "b" * 40, 4241),
+        target=TargetInfo("qemu", "pc-q35-7.2", "x86_64", "guest1", UUID, "b" * 40, pid=4241),
         capture=Capture("core", "2026-03-01T12:00:00+00:00", "the core file's time", "qemu.core",
                         absent={"clock_ns": "only the guest has it"}),
         devices=devices, threads=threads)._replace(**changes)
@@ -189,7 +191,7 @@ def _notify(queue_index: int) -> Notify:
 
 
 def _guest_device(mask: int, queues: List[Queue], part: Dict[str, Any]) -> Device:
-    side = GuestDevice("virtio1", "virtio_blk", Hex(0xFFFF888003C00000), Hex(0xFFFF888003C22000),
+    side = GuestDevice("virtio1", "virtio_blk", Hex(0xFFFF888003C00000), ["vdb"], Hex(0xFFFF888003C22000),
                        Hex(0xFFFF888003C33000))
     return Device("vdb", "blk", BLOCK_ID, queues, Bus("pci", "0000:00:07.0"), 15,
                   Features(Hex(mask), feature_names(mask, BLOCK_ID)), guest=side._replace(**part),

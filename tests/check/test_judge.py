@@ -152,6 +152,16 @@ def test_what_cannot_be_judged_says_why(changes, words):
     assert words in reasons(verdict)
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_request_queues_of_other_devices_are_not_judged(side):
+    sides = list(pair(**LOST_INTERRUPT))
+    device = sides[side].devices[0]._replace(type="scsi", device_id=8)
+    sides[side] = sides[side]._replace(devices=[device])
+    verdict = judge(*sides)
+    assert (verdict.status, verdict.exit_status, rules(verdict)) == (CANNOT_JUDGE, 2, [])
+    assert f"a scsi device ({device.name}): only virtio-blk" in reasons(verdict)
+
+
 def test_features_that_differ_are_not_judged():
     guest, host = pair(**LOST_INTERRUPT)
     other, _ = pair(**LOST_INTERRUPT, event_idx=False)

@@ -4,7 +4,6 @@ import pytest
 from crash_ext.module_debug import CrashKernel, ModuleDebug
 from tests.crash_ext.world import elf as elf_file
 from vqcheck.target import elf
-from vqcheck.target.kernel_files import packages
 
 RING = "struct vring_virtqueue"
 
@@ -131,21 +130,3 @@ def test_no_file(crash):
     assert debug.why_not(RING) == (
         "that of module virtio_ring was not found. Install linux-image-6.1.0-0-cloud-amd64-dbg (Debian); where it lies "
         "elsewhere, load it by `mod -s virtio_ring FILE`, or set VQCHECK_MODULES to its folder before crash is started")
-
-
-@pytest.mark.parametrize(("release", "package"), [
-    ("6.1.0-56-cloud-amd64", "linux-image-6.1.0-56-cloud-amd64-dbg (Debian)"),
-    ("6.12.107+deb13-arm64", "linux-image-6.12.107+deb13-arm64-dbg (Debian)"),
-    ("5.15.0-91-generic", "linux-image-5.15.0-91-generic-dbgsym (Ubuntu)"),
-    ("4.18.0-553.el8_10.aarch64", "kernel-debuginfo-4.18.0-553.el8_10.aarch64"),
-    ("6.8.5-301.fc40.x86_64", "kernel-debuginfo-6.8.5-301.fc40.x86_64"),
-    ("5.10.0-216.0.0.115.oe2203sp4.aarch64", "kernel-debuginfo-5.10.0-216.0.0.115.oe2203sp4.aarch64"),
-    ("5.14.21-150500.55.83-default", "kernel-default-debuginfo (SUSE)"),
-])
-def test_packages(release, package):
-    assert packages(release) == package
-
-
-def test_a_release_of_ones_own_build_gets_all_of_them():
-    assert {word.strip("(),") for word in packages("6.9.0-rc1-mine+").split()} >= {
-        "Debian", "Ubuntu", "Fedora", "RHEL", "CentOS", "openEuler", "SUSE"}

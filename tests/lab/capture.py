@@ -5,6 +5,7 @@ import shlex
 from typing import Dict, List, NamedTuple, Sequence
 
 from . import debugger, vmcore
+from .kernel import Kernel
 from .vm import Machine
 
 STATE = [
@@ -44,6 +45,7 @@ class Capture(NamedTuple):
     core: pathlib.Path
     pid: int
     host: HostState
+    kernel: Kernel
     output: str
     """All that gdb printed, the caller's commands included."""
 
@@ -67,8 +69,8 @@ def take(machine: Machine, before: Sequence[str] = (), commands: Sequence[str] =
         f"shell dd if=/proc/{machine.pid}/fd/{machine.ram_fd()} of={shlex.quote(str(dump))} "
         f"bs=1M seek={vmcore.RAM_OFFSET >> 20} conv=sparse status=none",
     ])
-    vmcore.finish(dump)
-    return Capture(directory, dump, core, machine.pid, _host_state(output), output)
+    vmcore.finish(dump, machine.kernel.architecture, machine.platform.ram_start)
+    return Capture(directory, dump, core, machine.pid, _host_state(output), machine.kernel, output)
 
 
 def _host_state(output: str) -> HostState:

@@ -57,7 +57,11 @@ def request(prog: drgn.Program, head: int, data: drgn.Object) -> Dict[str, Any]:
 
 def now(prog: drgn.Program) -> int:
     """The guest's monotonic clock as of its last tick, in ns."""
-    base = prog["tk_core"].timekeeper.tkr_mono
+    try:
+        core = prog["tk_core"]
+    except KeyError:  # Linux 7.2
+        core = prog["timekeeper_data"][0]
+    base = core.timekeeper.tkr_mono
     return int(base.base.value_() + (base.xtime_nsec.value_() >> base.shift.value_()))
 
 

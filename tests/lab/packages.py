@@ -5,6 +5,7 @@ the one this machine already uses: its address and its keyring are read from apt
 """
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 from typing import List, Sequence, Tuple
@@ -22,11 +23,15 @@ def cache_dir() -> pathlib.Path:
 
 
 class Archive:
-    """One Debian suite, binaries and sources, with package lists of its own."""
+    """One Debian suite, binaries and sources, with package lists of its own.
 
-    def __init__(self, suite: str = SUITE) -> None:
+    `architecture` is Debian's name of one, if not the machine's own.
+    """
+
+    def __init__(self, suite: str = SUITE, architecture: str = "") -> None:
         self.suite = suite
-        self.home = cache_dir() / "apt" / suite
+        self.architecture = architecture
+        self.home = cache_dir() / "apt" / (f"{suite}-{architecture}" if architecture else suite)
         self._updated = False
 
     def _options(self) -> List[str]:
@@ -38,6 +43,8 @@ class Archive:
             "Dir::State::status": "/dev/null",
             "APT::Sandbox::User": "root",
         }
+        if self.architecture:
+            options.update({"APT::Architecture": self.architecture, "APT::Architectures": self.architecture})
         return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
 
     def _apt(self, tool: str, *words: str, cwd: "pathlib.Path | None" = None) -> str:
@@ -52,28 +59,40 @@ class Archive:
             return
         for folder in (self.home / "lists" / "partial", self.home / "cache" / "archives" / "partial"):
             folder.mkdir(parents=True, exist_ok=True)
+        sources = _machine_sources()
+        self._list(sources)
+        try:
+            self._apt("apt-get", "update")
+        except RuntimeError:  # the newest suites have no updates and no security archive of their own
+            self._list([source for source in sources if source[1] == SUITE])
+            self._apt("apt-get", "update")
+        self._updated = True
+
+    def _list(self, sources: Sequence[Tuple[str, str]]) -> None:
         lines = []
-        for uri, release in _machine_sources():
+        for uri, release in sources:
             where = f"[signed-by={KEYRING}] {uri} {release.replace(SUITE, self.suite)} main"
             lines += [f"deb {where}", f"deb-src {where}"]
         (self.home / "sources.list").write_text("\n".join(dict.fromkeys(lines)) + "\n")
-        self._apt("apt-get", "update")
-        self._updated = True
 
-    def dependency(self, meta: str, prefix: str) -> str:
-        """The first package that starts with `prefix` among the dependencies of a meta package."""
+    def names(self, prefix: str, suffix: str) -> List[str]:
+        """Packages whose names begin and end so, the highest numbers in them first."""
         self.update()
-        for line in self._apt("apt-cache", "depends", meta).splitlines():
-            name = line.strip().partition("Depends: ")[2]
-            if name.startswith(prefix):
-                return name
-        raise RuntimeError(f"{meta} depends on no {prefix}*")
+        found = [name for name in self._apt("apt-cache", "pkgnames", prefix).split() if name.endswith(suffix)]
+        return sorted(found, key=lambda name: [int(number) for number in re.findall(r"\d+", name)], reverse=True)
+
+    def dependencies(self, package: str) -> List[str]:
+        """The packages that one depends on."""
+        self.update()
+        lines = self._apt("apt-cache", "depends", package).splitlines()
+        return [line.strip().partition("Depends: ")[2] for line in lines if "Depends: " in line]
 
     def unpack(self, names: Sequence[str], into: pathlib.Path) -> None:
-        """Download binary packages and unpack them under `into`."""
+        """Download binary packages and unpack them under `into`.  Raises RuntimeError where one is not to be had."""
         self.update()
         pool = into.with_name(into.name + ".debs")
-        pool.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(pool, ignore_errors=True)
+        pool.mkdir(parents=True)
         self._apt("apt-get", "download", *names, cwd=pool)
         into.mkdir(parents=True, exist_ok=True)
         for deb in sorted(pool.glob("*.deb")):

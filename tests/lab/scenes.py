@@ -12,10 +12,9 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from . import inject, truth
 from .capture import Capture, stack, take
-from .kernel import kernel
 from .qemu_build import qemu
 from .truth import GuestState, Truth
-from .vm import Machine, Options
+from .vm import PLATFORMS, Machine, Options
 
 SETTLED = 2.0
 """Requests of a hung queue are at least so many seconds old."""
@@ -221,7 +220,7 @@ SCENES: Dict[str, Scene] = {
 
 def describe(made: Made) -> str:
     """What was made, in a few lines."""
-    seen = made.truth
+    seen, linux = made.truth, made.capture.kernel
     lines = [
         f"{made.name}: {SCENES[made.name].summary}",
         f"  {_device(seen)}",
@@ -229,9 +228,11 @@ def describe(made: Made) -> str:
         *(f"  in flight: {request}" for request in seen.guest.in_flight),
         f"  evidence: {made.capture.directory / 'truth.json'}",
         "read it with:",
-        f"  vqcheck gdb {qemu()} {shlex.quote(str(made.capture.core))}",
-        f"  VQCHECK_MODULES={kernel().debug_modules} vqcheck crash {kernel().vmlinux} "
+        f"  vqcheck gdb {qemu(PLATFORMS[linux.architecture].target)} {shlex.quote(str(made.capture.core))}",
+        f"  VQCHECK_MODULES={linux.debug_modules} vqcheck crash {linux.vmlinux} "
         f"{shlex.quote(str(made.capture.vmcore))}",
+        f"  vqcheck guest --vmcore {shlex.quote(str(made.capture.vmcore))} --vmlinux {linux.vmlinux} "
+        f"--modules {linux.debug_modules} vdb",
     ]
     return "\n".join(lines)
 

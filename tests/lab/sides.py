@@ -1,4 +1,4 @@
-"""Both sides of a capture read with the project's own tools: crash on guest RAM, gdb on QEMU and on its core."""
+"""Both sides of a capture read with the project's own tools: crash and drgn on guest RAM, gdb on QEMU and its core."""
 import pathlib
 import subprocess
 import sys
@@ -8,7 +8,8 @@ from crash_ext.build import loader
 from vqcheck.snapshot.model import Snapshot
 from vqcheck.snapshot.read import read_file
 
-from .kernel import kernel
+from .capture import Capture
+from .kernel import Kernel, kernel
 from .qemu_build import qemu
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -27,9 +28,9 @@ class Side(NamedTuple):
     vqcap: pathlib.Path
 
 
-def live_commands(directory: pathlib.Path) -> List[str]:
-    """gdb commands for the moment of the capture: the host's side from the live process."""
-    return [f"source {VQ_HOST}", *_host_commands(directory / "host-live")]
+def live_commands(directory: pathlib.Path, device: str = DEVICE) -> List[str]:
+    """gdb commands for the moment of the capture: the host's side from the live process; of all devices for ""."""
+    return [f"source {VQ_HOST}", *_host_commands(directory / "host-live", device)]
 
 
 def live(directory: pathlib.Path) -> Side:
@@ -41,7 +42,7 @@ def core(directory: pathlib.Path, file: pathlib.Path) -> Side:
     """The host's side from a core of QEMU, by gdb."""
     script = directory / "vq-host.gdb"
     script.write_text("\n".join(["set debuginfod enabled off", f"source {VQ_HOST}",
-                                 *_host_commands(directory / "host-core")]) + "\n")
+                                 *_host_commands(directory / "host-core", DEVICE)]) + "\n")
     run(["gdb", "-nx", "-batch", "-x", str(script), str(qemu()), str(file)], GDB_SECONDS)
     return _side(directory / "host-core")
 
@@ -54,8 +55,26 @@ def guest(directory: pathlib.Path, vmcore: pathlib.Path) -> Tuple[Side, str]:
     return _side(stem), output
 
 
+def guest_by_drgn(capture: Capture, device: str = DISK) -> Side:
+    """The guest's side from its RAM, by `vqcheck guest`; of all devices for ""."""
+    stem, linux = capture.directory / "guest-drgn", capture.kernel
+    run([sys.executable, "-m", "vqcheck", "guest", "--vmcore", str(capture.vmcore), "--vmlinux", str(linux.vmlinux),
+          "--modules", str(linux.debug_modules), "-o", f"{stem}.json", "--capture", f"{stem}.vqcap",
+          *([device] if device else [])], GDB_SECONDS)
+    return _side(stem)
+
+
+def guest_by_crash(capture: Capture) -> Side:
+    """All of the guest's devices from its RAM, by this machine's crash."""
+    stem = capture.directory / "guest-crash"
+    crash(capture.directory, capture.vmcore, [f"vqstate -o {stem}.json", f"vqstate --capture {stem}.vqcap"],
+          linux=capture.kernel)
+    return _side(stem)
+
+
 def crash(directory: pathlib.Path, vmcore: pathlib.Path, commands: List[str],
-          vmlinux: Optional[pathlib.Path] = None, options: Sequence[str] = ()) -> str:
+          vmlinux: Optional[pathlib.Path] = None, linux: Optional[Kernel] = None,
+          options: Sequence[str] = ()) -> str:
     """Run commands in a crash that has our loader; returns what it printed.
 
     `vmlinux` is another one than the lab's, without modules' debug information beside it or anywhere; `options` are
@@ -63,7 +82,7 @@ def crash(directory: pathlib.Path, vmcore: pathlib.Path, commands: List[str],
     """
     script = directory / "vqstate.crash"
     script.write_text("\n".join([f"extend {loader()}", *commands, "quit"]) + "\n")
-    linux = kernel()
+    linux = linux or kernel()
     modules = "" if vmlinux else linux.debug_modules
     return run(["env", f"VQCHECK_MODULES={modules}", f"VQCHECK_PATH={ROOT}", "crash", "-s", *options, "-i",
                  str(script), str(vmlinux or linux.vmlinux), str(vmcore)], CRASH_SECONDS)
@@ -76,8 +95,8 @@ def merge(first: Side, second: Side) -> Tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def _host_commands(stem: pathlib.Path) -> List[str]:
-    return [f"vq-host {DEVICE} -o {stem}.json", f"vq-host {DEVICE} --capture {stem}.vqcap"]
+def _host_commands(stem: pathlib.Path, device: str) -> List[str]:
+    return [f"vq-host {device} -o {stem}.json", f"vq-host {device} --capture {stem}.vqcap"]
 
 
 def _side(stem: pathlib.Path) -> Side:
@@ -88,7 +107,7 @@ def _side(stem: pathlib.Path) -> Side:
 def run(command: List[str], seconds: int) -> str:
     """What a command prints; one that fails raises RuntimeError."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", timeout=seconds, check=False)
+                          text=True, errors="replace", timeout=seconds, cwd=ROOT, check=False)
     if done.returncode:
         raise RuntimeError(f"{command[0]} ended with {done.returncode}:\n{done.stdout[-2000:]}")
     return done.stdout

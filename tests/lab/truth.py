@@ -7,7 +7,6 @@ import sys
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from .capture import Capture, HostState
-from .kernel import kernel
 from .report import Report
 from .vm import BACKEND, Machine, Options
 
@@ -69,7 +68,7 @@ class Truth(NamedTuple):
 
 def guest_states(capture: Capture) -> List[GuestState]:
     """The driver's side of every queue of /dev/vdb."""
-    linux = kernel()
+    linux = capture.kernel
     script = pathlib.Path(__file__).with_name("drgn_walk.py")
     done = subprocess.run([os.environ.get(DRGN_PYTHON, sys.executable), str(script), str(capture.vmcore),
                            str(linux.vmlinux), *map(str, sorted(linux.debug_modules.glob("*.ko")))],

@@ -15,13 +15,14 @@ TEXT_START = b"OSRELEASE="
 ELF_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
 NOTE_HEADER = struct.Struct("<III")
-ET_CORE, EM_X86_64, PT_LOAD, PT_NOTE = 4, 62, 1, 4
+ET_CORE, PT_LOAD, PT_NOTE = 4, 1, 4
+EM = {"amd64": 62, "arm64": 183}
 
 
-def finish(path: pathlib.Path) -> None:
+def finish(path: pathlib.Path, architecture: str = "amd64", ram_start: int = 0) -> None:
     """Give the file `path`, which holds guest RAM from RAM_OFFSET on, the headers of a vmcore.
 
-    The RAM must be one piece from guest-physical address 0: so it is for up to 2 GB on the machine q35.
+    The RAM must be one piece from the guest-physical address `ram_start`: on q35 that is 0, for up to 2 GB.
     """
     with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
         note = _vmcoreinfo(memory)
@@ -29,10 +30,10 @@ def finish(path: pathlib.Path) -> None:
         first = ELF_HEADER.size + 2 * PROGRAM_HEADER.size
         identity = b"\x7fELF" + bytes((2, 1, 1)) + bytes(9)  # 64 bits, little-endian, version 1
         memory[:first + len(note)] = b"".join((
-            ELF_HEADER.pack(identity, ET_CORE, EM_X86_64, 1, 0, ELF_HEADER.size, 0, 0,
+            ELF_HEADER.pack(identity, ET_CORE, EM[architecture], 1, 0, ELF_HEADER.size, 0, 0,
                             ELF_HEADER.size, PROGRAM_HEADER.size, 2, 0, 0, 0),
             PROGRAM_HEADER.pack(PT_NOTE, 0, first, 0, 0, len(note), len(note), 0),
-            PROGRAM_HEADER.pack(PT_LOAD, 0, RAM_OFFSET, 0, 0, size, size, 0),
+            PROGRAM_HEADER.pack(PT_LOAD, 0, RAM_OFFSET, 0, ram_start, size, size, 0),
             note,
         ))
 

@@ -1,5 +1,6 @@
 """Reading what somebody else sent: round trips, and one clear line for everything that can be wrong."""
 import json
+import pathlib
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from tests.builders import fleet, incident
 from tests.snapshot.documents import changed, places, plain, snapshots, without
 from vqcheck.snapshot import read as reading
 from vqcheck.snapshot.kinds import Hex
+from vqcheck.snapshot.model import SCHEMA_VERSION
 from vqcheck.snapshot.read import BadSnapshot, read, read_file
 from vqcheck.snapshot.write import to_json
 
@@ -72,9 +74,9 @@ def test_a_byte_order_mark_is_ignored():
     (("devices", 0, "queues"), None, "devices[0].queues: expected a list, found null"),
     (("devices", 0), 7, "devices[0]: expected an object, found 7"),
     (("side",), "middle", 'side: expected "guest" or "host", found "middle"'),
-    (("schema",), 2, "schema: version 2; this vqcheck reads version 1"),
-    (("schema",), "1", 'schema: expected 1, found "1"'),
-    (("schema",), 10**50, "schema: version a far larger number; this vqcheck reads version 1"),
+    (("schema",), 3, "schema: version 3; this vqcheck reads version 1 and 2"),
+    (("schema",), "1", 'schema: expected 2, found "1"'),
+    (("schema",), 10**50, "schema: version a far larger number; this vqcheck reads version 1 and 2"),
     (("target", "absent"), ["pid"], "target.absent: expected an object of reasons, found a list"),
     (("target", "absent", "pid"), 3, "target.absent.pid: expected a string, found 3"),
     (("target", "absent", "\x1b[2J"), 3, 'target.absent["\\u001b[2J"]: expected a string, found 3'),
@@ -156,9 +158,19 @@ def test_one_changed_value_is_read_or_refused_with_its_place(data):
     place = data.draw(st.sampled_from(list(places(document))))
     value = data.draw(st.none() | st.booleans() | st.integers() | st.text() | st.just([]) | st.just({}))
     try:
-        assert read(encoded(changed(document, place, value))).schema == 1
+        assert read(encoded(changed(document, place, value))).schema == SCHEMA_VERSION
     except BadSnapshot as problem:
         assert str(problem).startswith(str(place[0]))
+
+
+def test_a_snapshot_of_version_1_is_read_as_one_of_today():
+    old = (pathlib.Path(__file__).parent / "version-1.json").read_bytes()
+    assert json.loads(old)["schema"] == 1
+    snapshot = read(old)
+    assert snapshot.schema == SCHEMA_VERSION
+    queue = snapshot.devices[0].queues[0]
+    assert (queue.driver.last_used_idx, queue.ring.used_idx, queue.in_flight[0].head) == (2291, 2295, 0)
+    assert queue.in_flight[0].token is None  # what that version did not have
 
 
 def test_files(tmp_path):

@@ -1,4 +1,5 @@
 """The published schema: it is what the records say, and it and the reader judge alike."""
+import hashlib
 import json
 
 import jsonschema
@@ -10,7 +11,7 @@ from tests.builders import incident
 from tests.snapshot.documents import changed, places, plain, snapshots, without
 from vqcheck.snapshot import schema
 from vqcheck.snapshot.device_model import DeviceState
-from vqcheck.snapshot.model import RingState, Snapshot
+from vqcheck.snapshot.model import SCHEMA_VERSION, RingState, Snapshot
 from vqcheck.snapshot.read import BadSnapshot, read
 from vqcheck.snapshot.shape import descriptions, element_kind, fields, is_record
 
@@ -54,7 +55,12 @@ def test_the_published_file_is_what_the_records_say():
 def test_it_is_a_schema_of_2020_12():
     jsonschema.Draft202012Validator.check_schema(PUBLISHED)
     assert PUBLISHED["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert PUBLISHED["$id"] == "urn:vqcheck:snapshot:1"
+    assert PUBLISHED["$id"] == f"urn:vqcheck:snapshot:{SCHEMA_VERSION}"
+
+
+def test_an_older_version_never_changes():
+    first = schema.PATH.with_name("snapshot-1.json").read_bytes()
+    assert hashlib.sha256(first).hexdigest() == "9770f02b3a796e58f10c82d459aed9c27869037d5c3efc88dc4987cddc7dc6ec"
 
 
 @pytest.mark.parametrize("record", sorted(records(), key=lambda record: record.__name__))

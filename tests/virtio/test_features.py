@@ -1,4 +1,7 @@
 """Feature and status bits by name."""
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +41,42 @@ def test_status_names():
     assert features.status_names(0) == []
 
 
-def test_device_types_and_roles():
-    assert (devices.type_name(2), devices.type_name(1), devices.type_name(4000)) == ("blk", "net", "id-4000")
-    assert devices.queue_role(2, 17) == "request"
-    assert devices.queue_role(4000, 0) == "unknown"
+def test_a_device_type_has_no_bits_in_the_reserved_range():
+    for bits in features.BY_DEVICE.values():
+        assert not set(bits) & set(features.TRANSPORT)
+        assert len(set(bits.values())) == len(bits)
+
+
+HEADERS = Path("/usr/include/linux")
+PREFIXES = {
+    "NET": 1, "BLK": 2, "CONSOLE": 3, "BALLOON": 5, "SCSI": 8, "GPU": 16, "RTC": 17, "VSOCK": 19, "CRYPTO": 20,
+    "IOMMU": 23, "MEM": 24, "SND": 25, "FS": 26, "PMEM": 27, "SCMI": 32, "I2C": 34, "CAN": 36, "BT": 40, "GPIO": 41,
+}
+BIT = re.compile(r"^#define\s+VIRTIO_(?:([A-Z0-9]+)_)?F_([A-Z0-9_]+)\s+(\d+)\b", re.MULTILINE)
+
+
+def kernel_bits():
+    """Device id (None: the transport), bit and name of every feature that the installed kernel headers define."""
+    headers = sorted(HEADERS.glob("virtio_*.h"))
+    if not headers:
+        pytest.skip("no kernel headers here: apt-get install linux-libc-dev")
+    for header in headers:
+        for prefix, name, bit in BIT.findall(header.read_text()):
+            if prefix not in ("TRANSPORT", "PCI"):  # bounds of the reserved range, and a register's bits
+                yield None if prefix in ("", "RING") else PREFIXES[prefix], int(bit), name
+
+
+def test_the_names_are_those_of_the_kernel_headers():
+    found = list(kernel_bits())
+    assert (2, 12, "MQ") in found and (None, 29, "EVENT_IDX") in found
+    ours = [(device_id, bit, features.feature_names(1 << bit, device_id)[0]) for device_id, bit, _ in found]
+    assert ours == found
+
+
+def test_the_types_are_those_of_the_kernel_headers():
+    header = HEADERS / "virtio_ids.h"
+    if not header.exists():
+        pytest.skip("no kernel headers here: apt-get install linux-libc-dev")
+    ids = re.findall(r"^#define\s+VIRTIO_ID_\w+\s+(\d+)\b", header.read_text(), re.MULTILINE)
+    assert len(ids) > 20
+    assert {int(one) for one in ids} <= set(devices.TYPES)

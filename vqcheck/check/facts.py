@@ -12,8 +12,8 @@ or the ring is corrupt.
 """
 from typing import Dict, List, NamedTuple, Optional, Set
 
-from ..snapshot.driver_model import Request
 from ..snapshot.model import RingState
+from ..snapshot.request_model import Request
 from ..virtio import event, features
 from .pairing import Pair
 

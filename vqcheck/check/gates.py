@@ -6,7 +6,7 @@ paused VM shows exactly the indexes of a lost event.
 from typing import List, Optional
 
 from ..snapshot.model import Device, Queue, Snapshot
-from ..virtio import event, features
+from ..virtio import devices, event, features
 from .facts import Facts, heads, waiting
 from .pairing import Pair
 
@@ -86,6 +86,9 @@ def not_ours(pair: Pair) -> Optional[str]:
         return "whether the ring is split or packed is not known"
     if pair.guest.role != "request":
         return f"a queue of role {pair.guest.role}: only request queues are judged yet"
+    for device in (pair.guest_device, pair.host_device):
+        if device.device_id != devices.BLOCK:
+            return f"a {device.type} device ({device.name}): only virtio-blk disks are judged yet"
     return None
 
 

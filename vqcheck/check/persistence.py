@@ -5,8 +5,8 @@ A request's age shows it, as far as it is known: it counts from the request's is
 """
 from typing import List, NamedTuple, Optional
 
-from ..snapshot.driver_model import Request
 from ..snapshot.model import Snapshot
+from ..snapshot.request_model import Request
 from .facts import NS
 
 EVENT_SECONDS = 1.0

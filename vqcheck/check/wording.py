@@ -1,8 +1,8 @@
 """Requests and numbers in words."""
 from typing import Optional
 
-from ..snapshot.driver_model import Request
 from ..snapshot.model import Queue
+from ..snapshot.request_model import Request
 from .facts import NS
 
 

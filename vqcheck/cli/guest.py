@@ -5,6 +5,7 @@ import sys
 from .. import debugger
 from ..render.escape import shortened
 from ..snapshot.model import GUEST
+from ..target.errors import Corrupt, NullPointer, Unreadable
 from ..target.target import Target
 from .sides import SIDES
 from .verb import OK, Failed, put
@@ -21,7 +22,10 @@ EXAMPLES = """\
 FACE = debugger.Face(name=f"vqcheck {NAME}", side=GUEST, metavar="NAME", summary=SUMMARY, examples=EXAMPLES,
                      take=SIDES[GUEST].take, show=SIDES[GUEST].show)
 
-INSTALL = "pip install 'vqcheck[drgn]'"
+PACKAGE = "vqcheck[drgn]"
+
+ATTEMPTS = 3
+"""How often a running kernel is read, if it changed underway so that nothing could be made of it."""
 
 LONGEST = 1000
 """Characters of a note at most."""
@@ -42,8 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do it."""
     target = _open(options)
-    debugger.gather(FACE, options, target, put)
-    return OK
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            debugger.gather(FACE, options, target, put)
+            return OK
+        except (Corrupt, NullPointer, Unreadable) as problem:
+            if not options.live:
+                raise
+            if attempt == ATTEMPTS:
+                raise Failed(f"{problem} (in {ATTEMPTS} attempts: a running kernel changes while it is read)")
+    raise AssertionError("unreachable")
 
 
 def _open(options: argparse.Namespace) -> Target:
@@ -51,8 +63,8 @@ def _open(options: argparse.Namespace) -> Target:
         from ..target.drgn_open import open_dump, open_live  # noqa: PLC0415 - drgn need not be there
     except ImportError as problem:
         if problem.name != "drgn":
-            raise Failed(f"drgn does not work here: {problem}")
-        raise Failed(f"drgn is not installed: {INSTALL}")
+            raise Failed(f"drgn does not work here: {problem}: pip install --upgrade '{PACKAGE}'")
+        raise Failed(f"drgn is not installed: pip install '{PACKAGE}'")
     if options.live:
         target = open_live(options.vmlinux, options.modules)
     else:

@@ -1,7 +1,7 @@
-"""The kernel's linked lists and radix trees, walked with bounds."""
-from typing import Iterator, Set, Tuple
+"""The kernel's linked lists, and the lists that its driver core keeps, walked with bounds."""
+from typing import Iterator, Optional, Set
 
-from ..target.errors import Corrupt, NoMember
+from ..target.errors import Corrupt
 from ..target.target import Target
 from ..target.view import View
 
@@ -20,43 +20,28 @@ def list_entries(target: Target, head: int) -> Iterator[int]:
         at = target.read_pointer(at)  # list_head.next is its first member
 
 
-def tree_entries(target: Target, root: int) -> Iterator[int]:
-    """All entries of a radix tree or xarray, lowest index first.  Raises Corrupt on a tree too large to be one.
+def list_length(target: Target, head: int) -> int:
+    """How many entries a list has.  Raises Corrupt on a list that does not close."""
+    return sum(1 for _ in list_entries(target, head))
 
-    Up to 4.19 a radix tree has nodes of its own, since 4.20 it is an xarray (Linux include/linux/xarray.h; f8d5d0cc145c
-    "xarray: Add definition of struct xarray"); the mark of an inner node moved from bit 0 to bit 1.
+
+def subsystem(target: Target, kset: str, name: str) -> Optional[View]:
+    """The struct subsys_private of a class (`class_kset`) or bus (`bus_kset`) by its name.
+
+    Found by name because that works in every kernel: the symbols of a module's buses come with its debug information
+    only, and the pointer `p` from class and bus to it went away (Linux 6.3 and 6.4 made both constant).
     """
-    if target.type_size("struct xa_node") is not None:
-        head, node_type, mark = View(target, "struct xarray", root).pointer("xa_head"), "struct xa_node", 2
-    else:
-        head, node_type, mark = View(target, "struct radix_tree_root", root).pointer("rnode"), \
-            "struct radix_tree_node", 1
-    seen: Set[int] = set()
-    yield from _below(target, head, (node_type, mark), seen)
+    holder = View(target, "struct kset", target.read_pointer(target.address_of(kset)))
+    entry = target.member_of("struct kobject", "entry").offset
+    inside = target.member_of("struct subsys_private", "subsys.kobj").offset
+    for node in list_entries(target, holder.address_of("list")):
+        if View(target, "struct kobject", node - entry).string("name") == name:
+            return View(target, "struct subsys_private", node - entry - inside)
+    return None
 
 
-def _below(target: Target, entry: int, kind: Tuple[str, int], seen: Set[int]) -> Iterator[int]:
-    node_type, mark = kind
-    if entry == 0:
-        return
-    if entry & 3 != mark:
-        yield entry
-        return
-    if entry in seen or len(seen) >= MAX_ENTRIES:
-        raise Corrupt(f"the tree has a loop or too many nodes at {entry:#x}")
-    seen.add(entry)
-    for slot in target.decode_pointers(View(target, node_type, entry - mark).raw("slots")):
-        yield from _below(target, slot, kind, seen)
-
-
-def subsystem_devices(target: Target, owner_type: str, owner: int) -> Iterator[View]:
-    """The devices of a class or a bus, each as a view on its `struct device`.
-
-    `owner_type` is `struct class` or `struct bus_type`.
-    """
-    private = _subsystem(target, owner_type, owner)
-    by_class = owner_type == "struct class"
-    knode = "knode_class.n_node" if by_class else "knode_bus.n_node"
+def subsystem_devices(target: Target, private: View, knode: str) -> Iterator[View]:
+    """The devices of a class (`knode_class.n_node`) or a bus (`knode_bus.n_node`), each a view on its struct device."""
     for node in list_entries(target, private.address_of("klist_devices.k_list")):
         member = target.member("struct device_private", knode)
         if member is not None:
@@ -65,17 +50,12 @@ def subsystem_devices(target: Target, owner_type: str, owner: int) -> Iterator[V
             yield View(target, "struct device", node - target.member_of("struct device", knode).offset)
 
 
-def _subsystem(target: Target, owner_type: str, owner: int) -> View:
-    view = View(target, owner_type, owner)
-    if view.has("p"):
-        return view.follow("struct subsys_private", "p")
-    # Linux 6.3/6.4 made classes and buses constant and took their pointer `p` away; they are found by their kset.
-    kset, back = ("class_kset", "class") if owner_type == "struct class" else ("bus_kset", "bus")
-    holder = View(target, "struct kset", target.read_pointer(target.address_of(kset)))
-    entry = target.member_of("struct kobject", "entry").offset
-    inside = target.member_of("struct subsys_private", "subsys.kobj").offset
-    for node in list_entries(target, holder.address_of("list")):
-        private = View(target, "struct subsys_private", node - entry - inside)
-        if private.pointer(back) == owner:
-            return private
-    raise NoMember(owner_type, "p")
+def children(target: Target, device: View) -> Iterator[View]:
+    """The devices whose parent a device is."""
+    private = device.pointer("p")
+    if private == 0:  # being registered or removed
+        return
+    inside = target.member_of("struct device_private", "knode_parent.n_node").offset
+    head = View(target, "struct device_private", private).address_of("klist_children.k_list")
+    for node in list_entries(target, head):
+        yield View(target, "struct device_private", node - inside).follow("struct device", "device")

@@ -1,31 +1,39 @@
-"""The guest's side of its virtio disks as a snapshot."""
+"""The guest's side of its virtio devices as a snapshot."""
 import datetime
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from .. import __version__
 from ..snapshot.driver_model import GuestDevice
-from ..snapshot.kinds import Hex, hex_or_none
-from ..snapshot.model import GUEST, SCHEMA_VERSION, Bus, Capture, Device, Features, Producer, Queue, Snapshot
+from ..snapshot.kinds import Hex
+from ..snapshot.model import GUEST, SCHEMA_VERSION, Capture, Device, Features, Producer, Queue, Snapshot
 from ..target.absence import Absences
-from ..target.errors import Corrupt
+from ..target.errors import Corrupt, TargetError
 from ..target.target import Target
-from ..target.view import View, container_of
 from ..virtio import devices
 from ..virtio.features import feature_names
-from . import clock, system, virtqueue
-from .disks import Disk, device_bus, device_name, find_disks
+from . import clock, cpus, system, virtqueue
+from .bus import VirtioDevice, driver_name, virtio_devices
+from .choose import Candidate, Choice, choose
+from .drivers import driver_kind
+from .drivers.base import MAX_QUEUES
 from .irqs import Irqs
 from .lists import list_entries
 
-MAX_QUEUES = 4096
 
+def take(target: Target, name: Optional[str] = None) -> Snapshot:
+    """The snapshot of one device, or of all virtio devices.
 
-def take(target: Target, disk: Optional[str] = None) -> Snapshot:
-    """The snapshot of one disk (`vdb`), or of all virtio disks.  Raises UnknownDisk and other TargetErrors."""
+    `name` is a disk, network interface, SCSI disk or host, another Linux name, a device of the virtio bus
+    (`virtio3`), a PCI address, or the address of a struct vring_virtqueue.  Raises UnknownDevice and other
+    TargetErrors.
+    """
     absent = Absences()
-    found = find_disks(target, disk)
     now = absent.take("clock_ns", clock.clock, target)
+    if now is None:
+        absent["time"] = absent["uptime_ns"] = absent["clock_ns"]
     clock_ns = now and now.monotonic_ns
+    every = [_candidate(target, device, clock_ns) for device in virtio_devices(target)]
+    chosen = choose(target, every, name)
     irqs = Irqs(target)
     identity = target.identity()
     return Snapshot(
@@ -39,9 +47,11 @@ def take(target: Target, disk: Optional[str] = None) -> Snapshot:
             time_source="the guest's clock at its last tick" if now else None,
             source=identity.source,
             clock_ns=clock_ns,
-            absent={**absent, **({"time": absent["clock_ns"]} if "clock_ns" in absent else {})},
+            uptime_ns=now and now.boottime_ns,
+            cpus_online=absent.take("cpus_online", cpus.online, target),
+            absent=dict(absent),
         ),
-        devices=[_device(target, one, clock_ns, irqs) for one in found],
+        devices=[_device(target, one, irqs) for one in chosen],
     )
 
 
@@ -50,25 +60,57 @@ def _iso(seconds: float) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _device(target: Target, disk: Disk, clock_ns: Optional[int], irqs: Irqs) -> Device:
-    virtio = View(target, "struct virtio_device",
-                  container_of(target, disk.parent, "struct virtio_device", "dev"))
-    absent = Absences(status="the driver keeps no copy of it")
-    device_id = virtio.uint("id.device")
-    mask = absent.take("features", virtio.uint, "features")
-    context = virtqueue.DeviceContext(device_id, virtio.address, mask, disk.gendisk.pointer("queue"), clock_ns, irqs)
-    guest = _guest(target, disk, virtio)
-    by_list = _by_list(target, virtio)
-    if guest.virtio_blk:
-        _must_agree(disk, by_list, _by_disk(target, guest.virtio_blk))
+def _candidate(target: Target, device: VirtioDevice, clock_ns: Optional[int]) -> Candidate:
+    driver = driver_kind(device.view.uint("id.device"))(target, device, clock_ns)
+    name = driver.display_name() or device.name
+    queues, _ = _queues(target, device)  # reading the device again will say what is wrong with them
+    return Candidate(driver, name, [name, device.name, *(one.name for one in device.below)], queues)
+
+
+def _queues(target: Target, device: VirtioDevice) -> Tuple[List[int], Optional[str]]:
+    """The struct virtqueues on virtio_device.vqs, and why these are not all.
+
+    Each is also the address of its struct vring_virtqueue.
+    """
+    found: List[int] = []
+    try:
+        inside = target.member_of("struct virtqueue", "list").offset
+        for node in list_entries(target, device.view.address_of("vqs")):
+            found.append(node - inside)
+            if len(found) > MAX_QUEUES:
+                raise Corrupt(f"the device claims more than {MAX_QUEUES} queues")
+    except TargetError as problem:
+        return found[:MAX_QUEUES], str(problem)
+    return found, None
+
+
+def _device(target: Target, choice: Choice, irqs: Irqs) -> Device:
+    driver = choice.candidate.driver
+    found = driver.device
+    absent = Absences(status="not applicable: Linux keeps no copy of it")
+    if found.why_no_bus:
+        absent["bus"] = found.why_no_bus
+    device_id = found.view.uint("id.device")
+    mask = absent.take("features", found.view.uint, "features")
+    context = virtqueue.DeviceContext(device_id, found.view.address, mask, driver, irqs)
+    addresses, why = _queues(target, found)
+    if why is not None:
+        absent["queues"] = why
+    queues = []
+    for one in addresses:
+        if choice.queue in (None, one):
+            try:
+                queues.append(virtqueue.read_queue(target, one, 0 if why else len(addresses), context))
+            except TargetError as problem:
+                absent["queues"] = str(problem)
     return Device(
-        name=disk.name,
+        name=choice.candidate.name,
         type=devices.type_name(device_id),
         device_id=device_id,
-        queues=sorted((virtqueue.read_queue(target, one, context) for one in by_list), key=_by_index),
-        bus=absent.take("bus", _bus, target, virtio),
+        queues=sorted(queues, key=_by_index),
+        bus=found.bus,
         features=Features(Hex(mask), feature_names(mask, device_id)) if mask is not None else None,
-        guest=guest,
+        guest=_guest(choice.candidate),
         absent=dict(absent),
     )
 
@@ -77,56 +119,16 @@ def _by_index(queue: Queue) -> int:
     return queue.queue_index
 
 
-def _guest(target: Target, disk: Disk, virtio: View) -> GuestDevice:
+def _guest(candidate: Candidate) -> GuestDevice:
+    driver, found = candidate.driver, candidate.driver.device
     absent = Absences()
-    return GuestDevice(
-        virtio_device=absent.take("virtio_device", device_name, target, disk.parent),
-        driver=absent.take("driver", _driver_name, target, disk.parent),
-        address=Hex(virtio.address),
-        disk=Hex(disk.gendisk.address),
-        virtio_blk=hex_or_none(absent.take("virtio_blk", _virtio_blk, target, disk)),
-        absent=dict(absent),
+    if found.why_none_below:
+        absent["linux_names"] = found.why_none_below
+    known = GuestDevice(
+        virtio_device=found.name,
+        driver=absent.take("driver", driver_name, found.view.embedded("struct device", "dev")),
+        address=Hex(found.view.address),
+        linux_names=list(dict.fromkeys(one.name for one in found.below)),
     )
-
-
-def _driver_name(target: Target, device: int) -> Optional[str]:
-    return View(target, "struct device", device).follow("struct device_driver", "driver").string("name")
-
-
-def _bus(target: Target, virtio: View) -> Optional[Bus]:
-    """The transport's bus: virtio_device.dev hangs on a pci, platform (mmio) or ccw device."""
-    parent = virtio.pointer("dev.parent")
-    bus = device_bus(target, parent)
-    if bus is None:
-        return None
-    return Bus({"platform": "mmio"}.get(bus, bus), device_name(target, parent))
-
-
-def _virtio_blk(target: Target, disk: Disk) -> int:
-    """gendisk → queue → queuedata: the way of the driver itself."""
-    target.size_of("struct virtio_blk")
-    return disk.gendisk.follow("struct request_queue", "queue").pointer("queuedata")
-
-
-def _by_disk(target: Target, virtio_blk: int) -> List[int]:
-    """The virtqueues in virtio_blk.vqs[]."""
-    block = View(target, "struct virtio_blk", virtio_blk)
-    count = block.uint("num_vqs")
-    if not 1 <= count <= MAX_QUEUES:
-        raise Corrupt(f"struct virtio_blk claims {count} queues")
-    size = target.size_of("struct virtio_blk_vq")
-    raw = target.read(block.pointer("vqs"), size * count)
-    return target.decode_pointers(raw, size, target.member_of("struct virtio_blk_vq", "vq").offset)
-
-
-def _by_list(target: Target, virtio: View) -> List[int]:
-    """The virtqueues on virtio_device.vqs: works for every device."""
-    inside = target.member_of("struct virtqueue", "list").offset
-    return [node - inside for node in list_entries(target, virtio.address_of("vqs"))]
-
-
-def _must_agree(disk: Disk, by_list: List[int], by_disk: List[int]) -> None:
-    if sorted(by_list) != sorted(by_disk):
-        raise Corrupt(f"{disk.name}: virtio_device.vqs and virtio_blk.vqs name different queues "
-                      f"({len(by_list)} and {len(by_disk)})")
-
+    known = known._replace(**driver.fields(absent))
+    return known._replace(absent=dict(absent))

@@ -1,7 +1,9 @@
-"""Which kernel on which machine this is.
+"""Which kernel on which machine this is, and which boot of it.
 
-Source: Linux include/linux/utsname.h, drivers/firmware/dmi_scan.c.
+Source: Linux include/linux/utsname.h, drivers/firmware/dmi_scan.c, drivers/char/random.c (sysctl_bootid),
+init/main.c (saved_command_line).
 """
+import binascii
 import re
 from typing import Optional
 
@@ -13,6 +15,9 @@ from ..target.view import View
 
 DMI_STRINGS = 24
 """More than enum dmi_field has entries; its numbers changed over time, a UUID's form did not."""
+
+COMMAND_LINE_LIMIT = 4096
+"""Bytes; COMMAND_LINE_SIZE is 2048 on x86 and arm64, 4096 on s390."""
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -29,8 +34,30 @@ def system(target: Target) -> TargetInfo:
         machine=names.text("machine") if names else None,
         name=names.text("nodename") if names else None,
         uuid=absent.take("uuid", _uuid, target),
+        build_id=absent.take("build_id", _build_id, target),
+        boot_id=absent.take("boot_id", _boot_id, target),
+        command_line=absent.take("command_line", _command_line, target),
         absent=dict(absent),
     )
+
+
+def _build_id(target: Target) -> str:
+    known = target.identity().build_id
+    if known is None:
+        raise NotSupported("the debugger does not tell it")
+    return known
+
+
+def _boot_id(target: Target) -> str:
+    raw = target.read(target.address_of("sysctl_bootid"), 16)
+    if not any(raw):
+        raise NotSupported("the kernel makes it when somebody first asks for it, and nobody has")
+    text = binascii.hexlify(raw).decode("ascii")
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def _command_line(target: Target) -> str:
+    return target.read_string(target.read_pointer(target.address_of("saved_command_line")), COMMAND_LINE_LIMIT)
 
 
 def _utsname(target: Target) -> View:

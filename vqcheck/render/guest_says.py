@@ -4,7 +4,8 @@ Only what its own fields prove; who lost what is for the two sides together.
 """
 from typing import List, Optional
 
-from ..snapshot.driver_model import DriverState, Irq
+from ..snapshot.driver_model import DriverState
+from ..snapshot.kernel_model import Irq
 from ..snapshot.model import Queue, RingState
 from ..virtio.event import AVAIL_F_NO_INTERRUPT, distance, need_event
 from .words import listed, plural

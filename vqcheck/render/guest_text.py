@@ -1,8 +1,9 @@
 """The guest's side as text: the tables of `crash> vqstate`."""
 from typing import Any, List, Sequence
 
-from ..snapshot.driver_model import GuestDevice, Request
+from ..snapshot.driver_model import GuestDevice
 from ..snapshot.model import Device, Queue, Snapshot
+from ..snapshot.request_model import Request
 from . import reasons
 from .guest_says import sentences
 from .tables import table

@@ -9,10 +9,15 @@ and schema take types and ranges from the annotations.
 from typing import Dict, List, NamedTuple, Optional
 
 from .device_model import AvailEntry, DeviceState, HostDevice, Notify, ThreadState
-from .driver_model import DriverState, GuestDevice, Irq, Request, UsedEntry
+from .driver_model import DriverState, GuestDevice
+from .kernel_model import Irq, Napi, TxQueue
 from .kinds import U8, U16, U32, U64, Hex
+from .request_model import Request, UsedEntry
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+OLDER_VERSIONS = (1,)
+"""Versions that are read too: all of their members are still there, and none has another meaning."""
 
 GUEST = "guest"
 HOST = "host"
@@ -40,6 +45,8 @@ class TargetInfo(NamedTuple):
     name: the guest's host name, or the VM's name as QEMU knows it.
     uuid: the VM's UUID, as the guest's firmware tables and QEMU's -uuid have it.
     build_id: GNU build id of the kernel or of the QEMU binary.
+    boot_id: the guest's /proc/sys/kernel/random/boot_id.
+    command_line: the guest kernel's command line.
     pid: process id of QEMU.
     absent: why fields are null.
     """
@@ -50,6 +57,8 @@ class TargetInfo(NamedTuple):
     name: Optional[str] = None
     uuid: Optional[str] = None
     build_id: Optional[str] = None
+    boot_id: Optional[str] = None
+    command_line: Optional[str] = None
     pid: Optional[U32] = None
     absent: Dict[str, str] = {}
 
@@ -73,6 +82,9 @@ class Capture(NamedTuple):
     time_source: where `time` comes from.
     source: base name of the file that was read.
     clock_ns: the guest kernel's monotonic clock at its last tick, in nanoseconds; request ages count up to it.
+    uptime_ns: nanoseconds since the guest booted, as /proc/uptime counts them, up to the same tick.
+    cpus_online: the guest's CPUs that are online, as a list like 0-3,8.
+    warnings: what makes the snapshot less trustworthy than others.
     observation: what a person saw besides.
     absent: why fields are null.
     """
@@ -82,6 +94,9 @@ class Capture(NamedTuple):
     time_source: Optional[str] = None
     source: Optional[str] = None
     clock_ns: Optional[U64] = None
+    uptime_ns: Optional[U64] = None
+    cpus_online: Optional[str] = None
+    warnings: Optional[List[str]] = None
     observation: Optional[Observation] = None
     absent: Dict[str, str] = {}
 
@@ -144,6 +159,49 @@ class RingState(NamedTuple):
     avail_event: U16
 
 
+class PackedEvent(NamedTuple):
+    """An event suppression area of a packed ring (struct vring_packed_desc_event).
+
+    off_wrap: bits 0..14 a position in the ring, bit 15 a wrap counter; counts only with flags 2.
+    flags: 0 notify always, 1 never, 2 when the position is passed (needs EVENT_IDX).
+    """
+
+    off_wrap: U16
+    flags: U16
+
+
+class PackedDescriptor(NamedTuple):
+    """A descriptor of a packed ring (struct vring_packed_desc).
+
+    position: where it stands in the ring.
+    addr: address of the buffer.
+    len: length of the buffer; after use the bytes that the device wrote.
+    id: buffer id.
+    flags: descriptor flags; bit 7 avail, bit 15 used.
+    """
+
+    position: U16
+    addr: Hex
+    len: U32
+    id: U16
+    flags: Hex
+
+
+class PackedRing(NamedTuple):
+    """The shared part of a packed ring, as this side read it from guest memory.
+
+    driver_event: written by the driver, read by the device; gates interrupts (device to driver).
+    device_event: written by the device, read by the driver; gates kicks (driver to device).
+    descriptors: the descriptors between the side's own two positions, in the ring's order.
+    absent: why fields are null.
+    """
+
+    driver_event: Optional[PackedEvent] = None
+    device_event: Optional[PackedEvent] = None
+    descriptors: Optional[List[PackedDescriptor]] = None
+    absent: Dict[str, str] = {}
+
+
 class Queue(NamedTuple):
     """One virtqueue as one side sees it.
 
@@ -153,13 +211,16 @@ class Queue(NamedTuple):
     layout: `split` or `packed`.
     size: entries.
     rings: where it lies.
-    ring: the shared part, as read by this side.
+    ring: the shared part of a split ring, as read by this side.
+    packed: the shared part of a packed ring, as read by this side.
     driver: the driver's private state; guest side only.
     device: the device's private state; host side only.
     irq: the interrupt, as the guest kernel sees it.
+    napi: the NAPI context that serves it; guest side, network devices only.
+    tx_queue: the network stack's side of a transmit queue; guest side only.
     notify: the notifiers, as QEMU has them.
     available: entries of the available ring that the device has not popped; host side only.
-    used: entries of the used ring that the driver has not consumed; guest side only.
+    used: used elements that the driver has not consumed; guest side only.
     in_flight: heads that the driver has handed out and not got back; guest side only.
     absent: why fields are null.
     """
@@ -171,9 +232,12 @@ class Queue(NamedTuple):
     size: Optional[U16] = None
     rings: Optional[Rings] = None
     ring: Optional[RingState] = None
+    packed: Optional[PackedRing] = None
     driver: Optional[DriverState] = None
     device: Optional[DeviceState] = None
     irq: Optional[Irq] = None
+    napi: Optional[Napi] = None
+    tx_queue: Optional[TxQueue] = None
     notify: Optional[Notify] = None
     available: Optional[List[AvailEntry]] = None
     used: Optional[List[UsedEntry]] = None

@@ -13,7 +13,7 @@ import re
 from typing import Any, Callable, Dict, List, Tuple, Type
 
 from .kinds import Hex
-from .model import SCHEMA_VERSION, Snapshot
+from .model import OLDER_VERSIONS, SCHEMA_VERSION, Snapshot
 from .shape import HEX_PATTERN, RANGES, Field, element_kind, fields, is_reasons, is_record
 
 SIZE_LIMIT = 1 << 30
@@ -111,8 +111,11 @@ def _check_version(document: Any) -> None:
     if "schema" not in document:
         raise BadSnapshot("not a vqcheck snapshot: it has no member `schema`")
     version = document["schema"]
-    if type(version) is int and version != SCHEMA_VERSION:
-        raise BadSnapshot(f"schema: version {_found(version)}; this vqcheck reads version {SCHEMA_VERSION}")
+    if type(version) is int and version in OLDER_VERSIONS:
+        document["schema"] = SCHEMA_VERSION
+    elif type(version) is int and version != SCHEMA_VERSION:
+        raise BadSnapshot(f"schema: version {_found(version)}; this vqcheck reads version "
+                          f"{' and '.join(map(str, (*OLDER_VERSIONS, SCHEMA_VERSION)))}")
 
 
 # From annotations to decoders.

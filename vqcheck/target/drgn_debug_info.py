@@ -42,18 +42,19 @@ def attach_kernel(program: "drgn.Program", vmlinux: Optional[str], release: Opti
     program.set_enabled_debug_info_finders([])
     kernel = f"{release or 'of unknown release'} (build id {build_id or 'not known'})"
     if vmlinux is not None:
+        own = elf.build_id(vmlinux)
+        if own is None:
+            return Attached(None, None, f"{vmlinux} has no build id, by which to know it for the kernel {kernel}")
         if _take(program, vmlinux):
-            return Attached(vmlinux, elf.build_id(vmlinux))
-        return Attached(None, None, f"its kernel is {kernel}, and {vmlinux} is another one: its build id is "
-                                    f"{elf.build_id(vmlinux) or 'not in the file'}")
-    places = kernel_files.places(release, build_id)
-    there = [path for path in places if elf.has_debug_info(path)]
+            return Attached(vmlinux, own)
+        return Attached(None, None, f"its kernel is {kernel}, and {vmlinux} is another one: its build id is {own}")
+    there = [path for path in kernel_files.places(release, build_id) if elf.has_debug_info(path)]
     for path in there:
         if _take(program, path):
             return Attached(path, elf.build_id(path))
-    others = f"; {', '.join(there)} is of another build" if there else ""
-    return Attached(None, None, f"no vmlinux for its kernel {kernel}: looked for {', '.join(places) or 'nothing'}"
-                                f"{others}. It is in {kernel_files.packages(release)}; or name it with --vmlinux")
+    found = f"what is in {', '.join(there)} is of another build" if there else "looked for in " + kernel_files.FOLDERS
+    return Attached(None, None, f"no vmlinux for its kernel {kernel}: {found}. It comes with "
+                                f"{kernel_files.package(release)}; one that lies elsewhere is named with --vmlinux")
 
 
 def _take(program: "drgn.Program", path: str) -> bool:
@@ -91,6 +92,10 @@ def load_modules(program: "drgn.Program", folder: Optional[str], release: str, v
     """
     if folder is not None:
         os.listdir(folder)
+    try:
+        program.create_loaded_modules()
+    except Exception:  # a list of modules that is damaged or not in the dump: drgn warns of it
+        pass
     search = _Search(program)
     for place in [folder] if folder is not None else module_files.places(release, vmlinux):
         search.through(place)
@@ -137,8 +142,8 @@ class _Search:
         if self._missing:
             names = _listed(sorted(self._missing))
             places = _listed(self._folders)
-            found.append(f"no debug information for the modules {names}: looked in {places or 'no folder'}. It is in "
-                         f"{kernel_files.packages(release)}; name the folder that has it with --modules")
+            found.append(f"no debug information for the modules {names}: looked in {places or 'no folder'}. It comes "
+                         f"with {kernel_files.package(release)}; a folder that has it is named with --modules")
         if self._refused:
             found.append(f"not taken: {_listed(self._refused)}")
         return found

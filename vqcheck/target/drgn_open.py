@@ -17,6 +17,10 @@ from .vmcore_file import ELF, DumpFile
 
 KCORE = "/proc/kcore"
 
+SAID_OTHERWISE = ("flattened format", "did not match any loaded modules", "no build ID")
+"""Of drgn's warnings: what slows down only, and files that were tried and are not what is wanted."""
+MAX_WARNINGS = 3
+
 ARCHITECTURES: Dict[int, Dict[bool, "drgn.Architecture"]] = {
     elf.EM_X86_64: {True: drgn.Architecture.X86_64},
     elf.EM_386: {False: drgn.Architecture.I386},
@@ -104,7 +108,8 @@ def _check_vmlinux(vmlinux: str, vmcore: Optional[str] = None, dump: Optional[Du
         raise CannotOpen(f"{vmlinux} is for another architecture (ELF machine {header.machine}) than {vmcore} "
                          f"({dump.elf_machine})")
     if not elf.has_debug_info(vmlinux):
-        raise CannotOpen(f"{vmlinux}: it has no debug information; the kernel's is in {kernel_files.packages(None)}")
+        raise CannotOpen(f"{vmlinux}: it has no debug information; a kernel with it comes with "
+                         f"{kernel_files.package(None)}")
 
 
 def _program(dump: DumpFile, vmcore: str, vmlinux: Optional[str],
@@ -172,9 +177,9 @@ def _searched(vmcore: str, dump: DumpFile, vmlinux: Optional[str], modules: Opti
             continue
         target.notes.insert(0, f"{vmcore} lacks VMCOREINFO in its headers; the kernel's was found in its memory")
         return target
-    tried = f". One was found in its memory and refused: {refused[0]}" if refused else \
-        ". None was found in its memory"
-    raise CannotOpen(f"{vmcore}: {NO_VMCOREINFO}{tried}")
+    if refused:
+        raise CannotOpen(f"{refused[0]} (by a VMCOREINFO found in its memory: its headers have none)")
+    raise CannotOpen(f"{vmcore}: {NO_VMCOREINFO}. None was found in its memory either")
 
 
 def _finished(program: "drgn.Program", vmcore: Optional[str], vmlinux: Optional[str], modules: Optional[str],
@@ -185,8 +190,7 @@ def _finished(program: "drgn.Program", vmcore: Optional[str], vmlinux: Optional[
     release, build_id = known.get("OSRELEASE"), known.get("BUILD-ID")
     attached = attach_kernel(program, vmlinux, release, build_id)
     if attached.problem is not None:
-        heard = f" (drgn: {warnings[0]})" if warnings and "did not match" not in warnings[0] else ""
-        raise CannotOpen(f"{where}: {attached.problem}{heard}")
+        raise CannotOpen(f"{where}: {attached.problem}")
     # Until Linux 5.9 VMCOREINFO had no BUILD-ID (0935288c6e00 "kdump: append kernel build-id string to VMCOREINFO").
     if (proof or build_id is None) and attached.build_id is not None:
         seen = memory_build_id(program)
@@ -194,8 +198,21 @@ def _finished(program: "drgn.Program", vmcore: Optional[str], vmlinux: Optional[
             raise CannotOpen(f"{where}: {attached.path} is not its kernel: the file's build id is {attached.build_id}, "
                              f"and in memory, where that kernel has it, is {seen or 'none'}")
     target = DrgnTarget(program, vmcore, attached.build_id)
+    target.notes += _cut_off(vmcore)
     target.notes += load_modules(program, modules, release or "", attached.path or "")
+    target.notes += [f"drgn: {warning}" for warning in dict.fromkeys(warnings)
+                     if not any(known in warning for known in SAID_OTHERWISE)][:MAX_WARNINGS]
     return target
+
+
+def _cut_off(vmcore: Optional[str]) -> List[str]:
+    """A note on a dump that is shorter than it should be: of a full disk, or a copy under way."""
+    if vmcore is None:
+        return []
+    whole, there = elf.extent(vmcore), os.path.getsize(vmcore)
+    if whole is None or there >= whole:
+        return []
+    return [f"{vmcore} is cut off: it has {there} bytes of {whole}"]
 
 
 def _one_line(problem: Exception) -> str:

@@ -10,6 +10,9 @@ import drgn
 from .errors import NotSupported, Unreadable
 from .target import Identity, Member, Target, Thread
 
+if not hasattr(drgn, "RelocatableModule"):
+    raise ImportError(f"drgn {drgn.__version__} is too old, 0.0.31 or newer is needed", name="vqcheck")
+
 MACHINES: Dict["drgn.Architecture", Tuple[str, str]] = {
     drgn.Architecture.X86_64: ("x86_64", "x86_64"),
     drgn.Architecture.I386: ("i686", "i686"),

@@ -12,9 +12,12 @@ SHT_NOTE = 7
 NT_GNU_BUILD_ID = 3
 DEBUG_SECTIONS = (b".debug_info", b".zdebug_info")
 
+PN_XNUM = 0xFFFF
+
 MAX_NAMES = 1 << 20
 MAX_NOTES = 1 << 20
-"""Bytes of section names, and of one section of notes, that are looked at."""
+MAX_SEGMENTS = 1 << 26
+"""Bytes of section names, of one section of notes, and of program headers that are looked at."""
 
 _ERRORS = (struct.error, IndexError, OverflowError, ValueError)
 """What reading a damaged file ends in, besides OSError."""
@@ -60,6 +63,18 @@ def header_of(path: str) -> Optional[Header]:
         return read_header(file)
 
 
+def extent(path: str) -> Optional[int]:
+    """How many bytes a file must have to hold all of its segments; None where it is no ELF file.  Raises OSError."""
+    with open(path, "rb") as file:
+        header = read_header(file)
+        if header is None:
+            return None
+        try:
+            return max(_segment_ends(file, header), default=0)
+        except _ERRORS:
+            return None
+
+
 def has_debug_info(path: str) -> bool:
     """Whether a file is ELF and has DWARF; False where it can't be read."""
     try:
@@ -97,6 +112,24 @@ def build_id_in(notes: bytes, order: str = "<") -> Optional[str]:
             return notes[content:end].hex()
         at = content + (size + 3) // 4 * 4
     return None
+
+
+def _segment_ends(file: BinaryIO, header: Header) -> Iterator[int]:
+    """Where in the file each segment ends."""
+    file.seek(0)
+    raw = file.read(64)
+    (table,) = struct.unpack_from(header.order + ("Q" if header.wide else "I"), raw, 32 if header.wide else 28)
+    entry, count = struct.unpack_from(header.order + "HH", raw, 54 if header.wide else 42)
+    if count == PN_XNUM:  # the number is in a field of the first section header
+        file.seek(header.sections)
+        (count,) = struct.unpack_from(header.order + "I", file.read(64), 44 if header.wide else 28)
+    file.seek(table)
+    headers = file.read(min(entry * count, MAX_SEGMENTS))
+    kind, offset_at, size_at = ("Q", 8, 32) if header.wide else ("I", 4, 16)
+    for at in range(0, len(headers), max(entry, 1)):
+        (offset,) = struct.unpack_from(header.order + kind, headers, at + offset_at)
+        (size,) = struct.unpack_from(header.order + kind, headers, at + size_at)
+        yield offset + size
 
 
 def _section_names(file: BinaryIO) -> bytes:

@@ -14,6 +14,17 @@ PATTERNS = (
 )
 
 
+FOLDERS = "/usr/lib/debug, /boot and /lib/modules"
+"""Where those are, in short."""
+
+PACKAGES = (
+    (r"-(amd64|arm64|armmp|686|686-pae|s390x|powerpc64le|riscv64)$", "linux-image-{release}-dbg (Debian)"),
+    (r"-(generic|lowlatency|kvm|aws|azure|gcp|oracle)(-.*)?$", "linux-image-{release}-dbgsym (Ubuntu)"),
+    (r"\.(el|fc|oe|an|al)\w+", "kernel-debuginfo-{release} (Fedora, RHEL and its kin, openEuler)"),
+    (r"-(default|preempt|azure)$", "kernel-default-debuginfo (SUSE)"),
+)
+"""How a release tells its distribution, and the package there."""
+
 RELEASE = re.compile(r"[\w.+~-]+")
 BUILD_ID = re.compile(r"[0-9a-f]{4,128}")
 """Both come out of a dump, and shall lead nowhere else."""
@@ -29,25 +40,14 @@ def places(release: Optional[str], build_id: Optional[str], root: str = "") -> L
     return found
 
 
-FAMILIES = (
-    (r"-(amd64|arm64|armmp\S*|686\S*|s390x|powerpc64le|riscv64|loong64|loongson-3|mips64el\S*)$",
-     "linux-image-{release}-dbg (Debian)"),
-    (r"^\d+\.\d+\.\d+-\d+-[a-z]", "linux-image-{release}-dbgsym (Ubuntu)"),
-    (r"\.(el|fc|oe)\d", "kernel-debuginfo-{release}"),
-    (r"-default$", "kernel-default-debuginfo (SUSE)"),
-)
-"""How a distribution's releases look, tried in this order, and the package."""
+def package(release: Optional[str]) -> str:
+    """The package with the debug information of a kernel and its modules, as words for an error message.
 
-EVERYBODY = ("linux-image-{release}-dbg (Debian), linux-image-{release}-dbgsym (Ubuntu), kernel-debuginfo (Fedora, "
-             "RHEL, CentOS, openEuler) or kernel-default-debuginfo (SUSE)")
-
-
-def packages(release: Optional[str]) -> str:
-    """The packages with the debug information of a kernel and its modules, as words for an error message.
-
-    One where the release (as uname -r has it) tells whose kernel it is, else what everybody has.
+    Which distribution it is, its release tells: 6.1.0-56-cloud-amd64, 6.8.0-31-generic, 5.14.0-427.el9.x86_64,
+    5.10.0-136.oe2203.aarch64, 6.4.0-150600.23-default.
     """
-    for pattern, package in FAMILIES if release else ():
-        if re.search(pattern, str(release)):
-            return package.format(release=release)
-    return EVERYBODY.format(release=release or "RELEASE")
+    known = release if release and RELEASE.fullmatch(release) else "RELEASE"
+    for pattern, words in PACKAGES:
+        if re.search(pattern, known):
+            return words.format(release=known)
+    return "; ".join(words.format(release=known) for _, words in PACKAGES)

@@ -1,0 +1,162 @@
+"""Every kernel × ring layout: what the walkers read of every device, against the guest's sysfs, QEMU and each other.
+
+`make lab-matrix` runs all cells; `make lab` those that CI_CELLS names.
+"""
+import os
+import pathlib
+import shutil
+import tempfile
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+import pytest
+
+from vqcheck.snapshot.model import Device, Queue, Snapshot
+
+from . import matrix, sides
+from .matrix import CELLS, Cell
+
+CI_CELLS = ("6.1-split", "6.12-packed")
+"""An old kernel and a new one, a layout each; the first is one that this machine's crash opens."""
+
+CRASH_OPENS = ("5.10", "6.1")
+"""Kernels that Debian 12's crash 8.0.2 opens; it ends without a word on newer ones."""
+
+RECORD = "VQCHECK_RECORD"
+
+pytestmark = pytest.mark.lab
+
+
+class Read(NamedTuple):
+    """A cell as the project's tools see it."""
+
+    name: str
+    cell: Cell
+    guest: Snapshot
+    host: Snapshot
+    crash: Optional[Snapshot]
+
+
+def _cells() -> List[object]:
+    return [pytest.param(name, marks=[] if name in CI_CELLS else [pytest.mark.matrix]) for name in CELLS]
+
+
+@pytest.fixture(scope="module", params=_cells())
+def read(request: pytest.FixtureRequest) -> Iterator[Read]:
+    """Every cell in turn."""
+    name: str = request.param
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="vqcheck-lab-"))
+    try:
+        cell = matrix.make(name, directory, sides.live_commands(directory, ""))
+        guest, host = sides.guest_by_drgn(cell.capture, ""), sides.live(directory)
+        crash = sides.guest_by_crash(cell.capture) if cell.options.kernel in CRASH_OPENS else None
+        if os.environ.get(RECORD):
+            into = pathlib.Path(os.environ[RECORD]) / "matrix" / name
+            into.mkdir(parents=True, exist_ok=True)
+            shutil.copy(guest.vqcap, into / "guest.vqcap")
+            (into / "survey.txt").write_text(matrix.said(cell.capture.directory))
+        yield Read(name, cell, guest.snapshot, host.snapshot, crash and crash.snapshot)
+    finally:
+        shutil.rmtree(directory)
+
+
+def devices(snapshot: Snapshot) -> Dict[str, Device]:
+    """Its devices by their names on the virtio bus."""
+    return {one.guest.virtio_device or "": one for one in snapshot.devices if one.guest}
+
+
+def queues(snapshot: Snapshot) -> Dict[Tuple[str, int], Queue]:
+    """Queues by the address of their device and their index."""
+    return {(device.bus.address or "", queue.queue_index): queue
+            for device in snapshot.devices if device.bus for queue in device.queues}
+
+
+def test_every_device_of_sysfs_is_found(read: Read) -> None:
+    found = devices(read.guest)
+    assert sorted(found) == sorted(one.name for one in read.cell.survey.devices)
+    for seen in read.cell.survey.devices:
+        device = found[seen.name]
+        assert device.guest and device.bus and device.features
+        assert (device.device_id, device.guest.driver, device.bus.address) == (
+            seen.device_id, seen.driver, seen.address)
+        assert device.features.negotiated == seen.features
+        assert set(seen.linux_names) <= set(device.guest.linux_names or [])
+
+
+def test_the_boot_is_the_one_that_the_guest_named(read: Read) -> None:
+    assert read.guest.target.boot_id == read.cell.survey.boot_id
+    assert read.guest.target.release == read.cell.capture.kernel.release
+    assert "lab_survey=1" in (read.guest.target.command_line or "")
+
+
+def test_both_sides_have_the_same_queues(read: Read) -> None:
+    """QEMU was given the rings' addresses and sizes by the driver: they are what the walker found in guest memory."""
+    ours, theirs = queues(read.guest), queues(read.host)
+    assert ours
+    for place, queue in ours.items():
+        host = theirs[place]
+        assert (queue.size, queue.rings, queue.layout) == (host.size, host.rings, host.layout), place
+
+
+def test_both_sides_read_the_same_ring(read: Read) -> None:
+    theirs = queues(read.host)
+    compared = 0
+    for place, queue in queues(read.guest).items():
+        if queue.layout == "split":
+            assert queue.ring == theirs[place].ring, place
+            compared += 1
+    assert compared or read.cell.options.packed
+
+
+def test_the_drivers_position_is_where_the_device_stands(read: Read) -> None:
+    """At one instant: what the device has popped and returned lies between what the driver posted and consumed."""
+    theirs = queues(read.host)
+    for place, queue in queues(read.guest).items():
+        driver, device = queue.driver, theirs[place].device
+        assert driver and device and queue.size and driver.last_used_idx is not None
+        assert device.used_idx is not None and device.last_avail_idx is not None and queue.used is not None
+        if queue.layout == "packed":
+            assert device.used_idx < queue.size and queue.packed and queue.packed.descriptors is not None
+            consumed = sum(_taken(queue, entry.id) for entry in queue.used)
+            # The device may have been stopped between writing a used descriptor and moving its own index.
+            assert (device.used_idx - driver.last_used_idx) % queue.size in {consumed % queue.size,
+                                                                             (consumed - 1) % queue.size}, place
+        else:
+            returned = (device.used_idx - driver.last_used_idx) % 0x10000
+            assert len(queue.used) - 1 <= returned <= len(queue.used), place
+
+
+def _taken(queue: Queue, head: int) -> int:
+    return next(one.descriptors or 0 for one in queue.in_flight or [] if one.head == head)
+
+
+def test_interrupts_are_those_of_proc_interrupts(read: Read) -> None:
+    named = read.cell.survey.interrupts
+    found = [queue.irq for device in read.guest.devices for queue in device.queues if queue.irq]
+    assert len(found) > len(read.guest.devices)
+    for irq in found:
+        assert named.get(irq.name or "") == irq.number, irq
+        assert irq.effective_online is not False
+
+
+def test_descriptors_add_up(read: Read) -> None:
+    for place, queue in queues(read.guest).items():
+        driver = queue.driver
+        assert driver and driver.num_free is not None and driver.descriptors_in_use is not None
+        assert driver.free_list_problem is None, place
+        assert driver.free_list in (driver.num_free, None), place
+        assert driver.num_free + driver.descriptors_in_use == queue.size, place
+
+
+def test_crash_and_drgn_agree(read: Read) -> None:
+    if read.crash is None:
+        return
+    assert read.crash.devices == read.guest.devices
+    assert read.crash.target._replace(build_id=None, absent={}) == read.guest.target._replace(build_id=None, absent={})
+
+
+def test_roles_are_known_and_requests_described(read: Read) -> None:
+    for device in read.guest.devices:
+        for queue in device.queues:
+            assert queue.role != "unknown", (device.name, queue.queue_index)
+            for one in queue.in_flight or []:
+                assert one.kind and one.token, (device.name, one)

@@ -1,0 +1,71 @@
+"""What dumps say of themselves, and VMCOREINFO found in the memory that they hold."""
+import struct
+
+import pytest
+
+from tests.target.test_elf import made, note
+from vqcheck.target import elf, vmcore_file
+from vqcheck.target.vmcore_file import ELF, KDUMP, DumpFile
+
+INFO = b"OSRELEASE=6.1.0-made-up\nBUILD-ID=0011\nSYMBOL(swapper_pg_dir)=ffffffff82a0a000\nKERNELOFFSET=0\n"
+
+
+def kdump(machine=b"x86_64"):
+    fields = [b"Linux", b"guest", b"6.1.0", b"#1", machine, b""]
+    return b"KDUMP   " + struct.pack("<I", 6) + b"".join(field.ljust(65, b"\0") for field in fields) + bytes(4000)
+
+
+def flattened(content):
+    return b"makedumpfile".ljust(4096, b"\0") + struct.pack(">QQ", 0, len(content)) + content
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(content):
+        path = tmp_path / "vmcore"
+        path.write_bytes(content)
+        return str(path)
+    return write
+
+
+@pytest.mark.parametrize("content, expected", [
+    (made(machine=elf.EM_AARCH64), DumpFile(ELF, elf_machine=elf.EM_AARCH64)),
+    (made(">", True, elf.EM_S390), DumpFile(ELF, elf_machine=elf.EM_S390)),
+    (kdump(), DumpFile(KDUMP, machine="x86_64")),
+    (kdump(b"aarch64"), DumpFile(KDUMP, machine="aarch64")),
+    (kdump(b""), DumpFile(KDUMP)),
+    (flattened(kdump()), DumpFile(KDUMP, machine="x86_64")),
+    (kdump()[:100], DumpFile(KDUMP)),
+    (b"", None), (b"KDUMP", None), (b"\x7fELF", None), (b"makedumpfile\0", None), (flattened(b"nothing"), None),
+    (b"\x1f\x8b" * 1000, None)])
+def test_kinds(file, content, expected):
+    assert vmcore_file.identify(file(content)) == expected
+
+
+def test_vmcoreinfo_as_a_table():
+    found = vmcore_file.parse_vmcoreinfo(INFO + b"\0OSRELEASE=behind the end\n")
+    assert found == {"OSRELEASE": "6.1.0-made-up", "BUILD-ID": "0011", "KERNELOFFSET": "0",
+                     "SYMBOL(swapper_pg_dir)": "ffffffff82a0a000"}
+    assert vmcore_file.parse_vmcoreinfo(b"no equals sign\n=\n\xff\xfe=1") == {"": "", "\\xff\\xfe": "1"}
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_vmcoreinfo_in_memory(file, order):
+    other = INFO.replace(b"made-up", b"another")
+    memory = b"".join((b"VMCOREINFO\0too early", bytes(500), note(b"VMCOREINFO\0", 0, INFO, order), bytes(99), INFO,
+                       b"\nVMCOREINFO\0OSRELEASE=%s\n", note(b"VMCOREINFO\0", 0, INFO, order),
+                       note(b"VMCOREINFO\0", 0, other, order)))
+    assert list(vmcore_file.search_vmcoreinfo(file(memory), order)) == [INFO, other]
+
+
+def test_what_only_looks_like_it(file):
+    cut = note(b"VMCOREINFO\0", 0, INFO)
+    endless = struct.pack("<III", 11, 0xFFFFFFFF, 0) + b"VMCOREINFO\0\0OSRELEASE="
+    assert list(vmcore_file.search_vmcoreinfo(file(cut[4:]))) == []
+    assert list(vmcore_file.search_vmcoreinfo(file(endless))) == []
+    assert list(vmcore_file.search_vmcoreinfo(file(b""))) == []
+
+
+def test_a_guest_that_writes_it_a_thousand_times(file):
+    memory = b"".join(note(b"VMCOREINFO\0", 0, INFO + b"NUMBER=%d\n" % number) for number in range(1000))
+    assert len(list(vmcore_file.search_vmcoreinfo(file(memory)))) == vmcore_file.MAX_FOUND

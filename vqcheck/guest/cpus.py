@@ -1,0 +1,51 @@
+"""The guest's CPU masks.
+
+Source: Linux include/linux/cpumask.h, kernel/cpu.c (__cpu_online_mask), lib/bitmap.c.
+"""
+from typing import List
+
+from ..target.errors import NotSupported
+from ..target.target import Target
+
+
+def online(target: Target) -> str:
+    """The CPUs that are online, as a list like `0-3,8`.  Raises TargetError."""
+    return cpu_list(online_cpus(target))
+
+
+def online_cpus(target: Target) -> List[int]:
+    """The numbers of the CPUs that are online.  Raises TargetError."""
+    # Before Linux 4.5 the mask was the static bitmap cpu_online_bits (5aec01b834fd "kernel/cpu.c: eliminate
+    # cpu_*_mask").
+    for name in ("__cpu_online_mask", "cpu_online_bits"):
+        address = target.symbol(name)
+        if address is not None:
+            return mask_cpus(target, address)
+    raise NotSupported("the kernel has neither __cpu_online_mask nor cpu_online_bits")
+
+
+def mask_cpus(target: Target, address: int) -> List[int]:
+    """The numbers of the CPUs in a struct cpumask.  Raises TargetError."""
+    width = 8 * target.pointer_size
+    limit = _cpu_limit(target)
+    # A mask that was allocated ends with the word of the last possible CPU, however large its type is.
+    words = target.decode_pointers(target.read(address, -(-limit // width) * target.pointer_size))
+    return [cpu for cpu in range(limit) if words[cpu // width] >> cpu % width & 1]
+
+
+def _cpu_limit(target: Target) -> int:
+    """How many CPUs there can be: nr_cpu_ids, a macro in kernels that were built for a fixed number."""
+    most = 8 * target.size_of("struct cpumask")
+    address = target.symbol("nr_cpu_ids")
+    return most if address is None else min(target.read_uint(address, 4), most)
+
+
+def cpu_list(numbers: List[int]) -> str:
+    """CPU numbers as the kernel prints them: `0-3,8`."""
+    spans: List[List[int]] = []
+    for number in numbers:
+        if spans and spans[-1][-1] == number - 1:
+            spans[-1][-1] = number
+        else:
+            spans.append([number, number])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)
