@@ -19,8 +19,13 @@ LAYOUTS = ("split", "packed")
 CELLS: Dict[str, Options] = {
     f"{kernel}-{layout}": Options(kernel=kernel, packed=layout == "packed", devices=True, queues=2, memory_mb=256)
     for kernel in SOURCES for layout in LAYOUTS}
+CELLS.update({
+    f"6.1-microvm-{layout}": Options(kernel="6.1", platform="microvm", packed=layout == "packed", devices=True,
+                                     queues=2, memory_mb=256)
+    for layout in LAYOUTS})
+"""A kernel on virtio-mmio; legacy virtio with the split rings."""
 
-DEVICE = re.compile(r"^LAB-DEVICE name=(\S+) id=0x(\w+) driver=(\S*) features=([01]+) path=(\S+) end", re.MULTILINE)
+DEVICE = re.compile(r"^LAB-DEVICE name=(\S+) id=0x(\w+) driver=(\S*) status=0x(\w+) features=([01]+) path=(\S+) end", re.MULTILINE)
 CLASS = re.compile(r"^LAB-CLASS path=(\S+) end", re.MULTILINE)
 BOOT = re.compile(r"^LAB-BOOT id=(\S+) end", re.MULTILINE)
 INTERRUPT = re.compile(r"^ *(\d+):((?: +\d+)+) .* (virtio\S+)$", re.MULTILINE)
@@ -32,6 +37,7 @@ class Seen(NamedTuple):
     name: str
     device_id: int
     driver: Optional[str]
+    status: int
     features: int
     address: str
     """Of the device on its bus."""
@@ -70,10 +76,11 @@ def survey(console: str) -> Survey:
     console = console.replace("\r", "")
     classes = CLASS.findall(console)
     devices = []
-    for name, device_id, driver, bits, path in DEVICE.findall(console):
+    for name, device_id, driver, status, bits, path in DEVICE.findall(console):
         below = [one.rsplit("/", 1)[1] for one in classes if one.startswith(path + "/")]
         features = int(bits[::-1], 2)  # sysfs prints bit 0 first
-        devices.append(Seen(name, int(device_id, 16), driver or None, features, path.rsplit("/", 2)[1], below))
+        devices.append(Seen(name, int(device_id, 16), driver or None, int(status, 16), features,
+                            path.rsplit("/", 2)[1], below))
     boot = BOOT.search(console)
     assert boot is not None and devices, console[-2000:]
     return Survey(boot[1], devices, {name: int(number) for number, _, name in INTERRUPT.findall(console)})
