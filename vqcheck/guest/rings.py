@@ -2,7 +2,7 @@
 
 Source: Linux drivers/virtio/virtio_ring.c (enum vq_layout, virtqueue_get_desc_addr() and its like).
 """
-from typing import List, NamedTuple, Optional, Sequence
+from typing import List, NamedTuple, Optional, Sequence, Set
 
 from ..snapshot.request_model import Request
 from ..target.errors import Corrupt, TargetError
@@ -44,7 +44,7 @@ def walk_free_list(following: Sequence[int], head: int, num_free: int) -> FreeLi
     The list has no end mark, its last link is whatever was there before: so a list that is whole is one whose first
     `num_free` entries are all different and inside the table (detach_buf_split(), virtqueue_add_split()).
     """
-    seen = set()
+    seen: Set[int] = set()
     at = head
     while len(seen) < num_free:
         if not 0 <= at < len(following):

@@ -142,10 +142,10 @@ def _queues(process: _Process, found: Found, device_id: int, mask: int) -> List[
     context = virtqueue.DeviceContext(view, device_id, mask, "big" if big else "little", found.proxy, msix, why_not,
                                       is_disk(view), process.loops)
     start, size = view.pointer("vq"), target.size_of("struct VirtQueue")
-    queues: List[Queue] = []
+    queues: List[View] = []
     for index in range(QUEUE_MAX):
         queue = View(target, "struct VirtQueue", start + index * size)
         if queue.uint("vring.num_default") == 0:
             break
-        queues.append(virtqueue.read_queue(target, queue, index, context))
-    return queues
+        queues.append(queue)
+    return [virtqueue.read_queue(target, queue, index, len(queues), context) for index, queue in enumerate(queues)]

@@ -32,13 +32,13 @@ class DeviceContext(NamedTuple):
     loops: Loops
 
 
-def read_queue(target: Target, queue: View, index: int, context: DeviceContext) -> Queue:
-    """Everything QEMU knows of one queue."""
+def read_queue(target: Target, queue: View, index: int, count: int, context: DeviceContext) -> Queue:
+    """Everything QEMU knows of one queue out of `count`."""
     absent = Absences()
     packed = features.has(context.features, features.RING_PACKED)
     record = Queue(
         queue_index=index,
-        role=devices.queue_role(context.device_id, index, features=context.features),
+        role=devices.queue_role(context.device_id, index, count, context.features),
         layout="packed" if packed else "split",
         device=_device(queue),
         notify=_notify(target, queue, index, context),

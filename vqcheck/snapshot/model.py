@@ -173,14 +173,14 @@ class PackedEvent(NamedTuple):
 class PackedDescriptor(NamedTuple):
     """A descriptor of a packed ring (struct vring_packed_desc).
 
-    index: its position in the ring.
+    position: where it stands in the ring.
     addr: address of the buffer.
     len: length of the buffer; after use the bytes that the device wrote.
     id: buffer id.
     flags: descriptor flags; bit 7 avail, bit 15 used.
     """
 
-    index: U16
+    position: U16
     addr: Hex
     len: U32
     id: U16

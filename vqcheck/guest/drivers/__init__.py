@@ -7,11 +7,16 @@ from .console import ConsoleDriver
 from .named import FsDriver, GpuDriver, NinePDriver, PmemDriver, RngDriver
 from .net import NetDriver
 
+__all__ = ["KINDS", "Driver", "driver_kind"]
+
 KINDS: Dict[int, Type[Driver]] = {
     1: NetDriver, 2: BlkDriver, 3: ConsoleDriver, 4: RngDriver, 9: NinePDriver, 16: GpuDriver, 26: FsDriver,
     27: PmemDriver,
 }
 """By virtio device id."""
+
+
+__all__ = ["Driver", "KINDS", "driver_kind"]
 
 
 def driver_kind(device_id: int) -> Type[Driver]:
