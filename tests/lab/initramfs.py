@@ -2,7 +2,7 @@
 
 The kernel command line steers it (the kernel hands unknown words of the form NAME=VALUE to init's environment):
 `lab_writers=N` writers run at a time; `lab_runs=N` makes each of them stop after N bursts, 0 means never;
-`lab_survey=1` has it use every device first, hang writes on vda and sdb, and print what Linux made of each device.
+`lab_survey=1` has it use every device first, hang writes on two disks, and print what Linux made of each device.
 """
 import gzip
 import pathlib
@@ -67,7 +67,7 @@ report() {{
 
 if [ $lab_survey = 1 ]; then
     while :; do
-        dd if=/dev/zero of=/dev/sda bs=4k count={burst} oflag=direct conv=notrunc 2>/dev/null
+        dd if=/dev/zero of=/dev/$quick bs=4k count={burst} oflag=direct conv=notrunc 2>/dev/null
         ping -c 1 -W 1 10.0.2.2 >/dev/null
     done &
 fi
@@ -83,24 +83,27 @@ done
 
 
 HANGING = {16: 4096, 128: 65536, 512: 262144}
-"""First sector and length of each write that hangs on vda and on sdb."""
+"""First sector and length of each write that hangs on vda and on the second SCSI disk."""
 
 # A write of 512 bytes takes the first second's leave of the throttle group (devices.py), and what comes after it waits
-# for minutes.  A SCSI disk would be given up on after 30 s.
+# for minutes.  A SCSI disk would be given up on after 30 s.  Which SCSI disk becomes sda is chance.
 SURVEY = """
 mount -t debugfs debug /sys/kernel/debug
-while [ ! -b /dev/sdb ]; do sleep 0.1; done
+while [ ! -b /dev/sda ] || [ ! -b /dev/sdb ]; do sleep 0.1; done
+quick=$(ls /sys/bus/scsi/devices/*:0:0:0/block)
+slow=$(ls /sys/bus/scsi/devices/*:0:1:0/block)
 ifconfig eth0 10.0.2.15 up
 ping -c 3 -W 2 10.0.2.2
-dd if=/dev/zero of=/dev/sda bs=4k count=4 oflag=direct 2>/dev/null
+dd if=/dev/zero of=/dev/$quick bs=4k count=4 oflag=direct 2>/dev/null
 dd if=/dev/hwrng of=/dev/null bs=16 count=1 2>/dev/null
 [ -b /dev/pmem0 ] && dd if=/dev/zero of=/dev/pmem0 bs=4k count=1 conv=fsync 2>/dev/null
 [ -c /dev/hvc0 ] && echo hello >/dev/hvc0
 for event in /dev/input/event*; do
     [ -c $event ] && cat $event >/dev/null &
 done
-echo 3600 >/sys/block/sdb/device/timeout
-for disk in vda sdb; do
+echo 3600 >/sys/block/$slow/device/timeout
+for disk in vda $slow; do
+    echo "LAB-HANGS disk=$disk end"
     dd if=/dev/zero of=/dev/$disk bs=512 count=1 oflag=direct 2>/dev/null
     for size in {sizes}; do
         dd if=/dev/zero of=/dev/$disk bs=${{size#*:}} count=1 seek=${{size%:*}} oflag=direct 2>/dev/null &

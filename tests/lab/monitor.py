@@ -4,7 +4,7 @@ Asked of a running machine, before a capture and after it: what is alike both ti
 The commands came with QEMU 7.2 and change nothing, but for x-query-virtio-queue-status of a vhost-user device, which
 stops the ring in the backend: such devices are left out.
 """
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple
 
 from .qmp import Qmp
 
@@ -26,8 +26,6 @@ class DeviceStatus(NamedTuple):
     """A device."""
     identity: str
     """Its qdev id, which the lab gives to every virtio device."""
-    address: Optional[str]
-    """On PCI, as Linux writes it; None elsewhere."""
     device_id: int
     queues: List[QueueStatus]
     vhost: bool
@@ -36,7 +34,6 @@ class DeviceStatus(NamedTuple):
 
 def devices(qmp: Qmp) -> Dict[str, DeviceStatus]:
     """All virtio devices by their ids."""
-    addresses = _pci_addresses(qmp)
     found = {}
     for one in qmp.command("x-query-virtio"):
         identity = one["path"].split("/")[3]
@@ -44,8 +41,14 @@ def devices(qmp: Qmp) -> Dict[str, DeviceStatus]:
         vhost = "vhost-dev" in status or status["vhost-started"]
         queues = [] if vhost else [queue for number in range(status["num-vqs"])
                                    for queue in _queue(qmp, one["path"], number)]
-        found[identity] = DeviceStatus(identity, addresses.get(identity), status["device-id"], queues, vhost)
+        found[identity] = DeviceStatus(identity, status["device-id"], queues, vhost)
     return found
+
+
+def as_json(found: Dict[str, DeviceStatus]) -> Dict[str, Any]:
+    """The same as plain data."""
+    return {identity: {**one._asdict(), "queues": [queue._asdict() for queue in one.queues]}
+            for identity, one in found.items()}
 
 
 def _queue(qmp: Qmp, path: str, number: int) -> List[QueueStatus]:
@@ -54,12 +57,3 @@ def _queue(qmp: Qmp, path: str, number: int) -> List[QueueStatus]:
         return []
     return [QueueStatus(number, said["vring-num"], said["vring-desc"], said["vring-avail"], said["vring-used"],
                         said["last-avail-idx"], said["used-idx"], said["inuse"], said["signalled-used"])]
-
-
-def _pci_addresses(qmp: Qmp) -> Dict[str, str]:
-    try:
-        buses = qmp.command("query-pci")
-    except RuntimeError:  # a machine without PCI
-        return {}
-    return {one["qdev_id"]: f"0000:{one['bus']:02x}:{one['slot']:02x}.{one['function']:x}"
-            for bus in buses for one in bus["devices"] if one["qdev_id"]}

@@ -38,7 +38,7 @@ class Options(NamedTuple):
     platform: str = ""
     """A key of devices.PLATFORMS, if not the usual one for the kernel."""
     devices: bool = False
-    """Whether there is one of every virtio device, and requests that hang on vda and sdb."""
+    """Whether there is one of every virtio device, and writes that hang on two disks."""
     queues: int = 1
     event_idx: bool = True
     iothread: bool = True
@@ -225,7 +225,7 @@ class Machine:
         return words + ["-device", disk]
 
     def _node(self, number: int) -> List[str]:
-        """A disk's block node; of vda and sdb, in a machine with all devices, one where a second write hangs."""
+        """A disk's block node; of two in a machine with all devices, one where a second write hangs."""
         name, below = f"node-name=disk{number}", f"file=file{number}"
         if not self.options.devices or number == 2:
             return ["-blockdev", f"driver=raw,{name},{below}"]
