@@ -1,27 +1,37 @@
-"""A made-up Linux guest with one virtio disk, in a FakeTarget: synthetic, with the incident's numbers.
+"""A made-up Linux guest with a hung virtio disk: synthetic, with the incident's numbers, in the layout of any kernel.
 
-`flat=True` lays struct vring_virtqueue out as Linux 4.18 had it, with the fields that the incident's printout shows;
-else as since 5.0, with `split`.
+The incident was one of Linux 4.18 on aarch64; in a packed ring, which that kernel did not have, the numbers are others.
 """
-from typing import List, NamedTuple
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
-from tests.fake_target import FakeTarget, Fields
+from .made.core import DriverCore, Node
+from .made.guest import Guest
+from .made.interrupts import CONFIG_CHANGE, Interrupts, State, mask
+from .made.kernels import KERNELS
+from .made.queues import Common, Packed, Place, Split, packed, split
+
+RELEASES = list(KERNELS)
+WITH_PACKED_RINGS = [one.release for one in KERNELS.values() if one.has("packed_ring") or one.has("layout")]
 
 SIZE = 128
 QUEUE_DMA = 8868790272
 LAST_USED, AVAIL = 43932, 43936
+PACKED_LAST_USED, PACKED_NEXT_AVAIL = 28, 32
 NOW_NS = 100_000_000_000
+SLEPT_NS = 7_000_000_000
+REALTIME = 1_700_000_000
+FEATURES = 0x30006E54
+"""Those of the incident: SEG_MAX GEOMETRY BLK_SIZE FLUSH TOPOLOGY CONFIG_WCE DISCARD WRITE_ZEROES INDIRECT_DESC
+EVENT_IDX."""
+VERSION_1, RING_PACKED = 1 << 32, 1 << 34
 
-CLASS, PRIVATE, DEVICE_PRIVATE, PART = 0x1000, 0x2000, 0x3000, 0x4000
 GENDISK, QUEUE, VIRTIO_BLK, VQS = 0x5000, 0x6000, 0x7000, 0x8000
-VIRTIO_DEVICE, BUS, DRIVER, PCI, PCI_BUS = 0x9000, 0xA000, 0xB000, 0xC000, 0xD000
-VRING, DESC, RING_AVAIL, RING_USED = 0x10000, 0x20000, 0x20800, 0x20940
-STATES, REQUESTS = 0x30000, 0x40000
-IRQ_TREE, IRQ_NODE, IRQ_DESC, ACTION = 0x50000, 0x51000, 0x52000, 0x53000
-KEEPER, UTS, DISK_TYPE, CALLBACK = 0x54000, 0x55000, 0x56000, 0x57000
-STRINGS = 0x60000
-
-COMMON: Fields = [("vq.list", 16), ("vq.callback", 8), ("vq.name", 8), ("vq.index", 4), ("vq.num_free", 4)]
+VIRTIO_DEVICE, VRING = 0x9000, 0x10000
+DESC, RING_AVAIL, RING_USED = 0x20000, 0x20800, 0x20940
+STATES, REQUESTS, REQUEST_STEP = 0x30000, 0x40000, 0x1000
+IRQ_DESC, ACTION, CALLBACK = 0x52000, 0x53000, 0x57000
+BOOT_ID = bytes(range(16, 32))
+COMMAND_LINE = "console=ttyAMA0 root=/dev/vda1"
 
 
 class Heads(NamedTuple):
@@ -34,141 +44,157 @@ class Heads(NamedTuple):
 IN_FLIGHT = Heads([0, 5, 6, 7], [3_000_000_000, 2_000_000_000, 1_500_000_000, 1_200_000_000])
 
 
-def machine(flat: bool = False) -> FakeTarget:
-    """The guest, hung like the incident's: four completions that the driver has not consumed."""
-    target = FakeTarget()
-    _types(target, flat)
-    _names(target)
-    _disk(target)
-    _queue(target, flat)
-    _irq(target)
-    target.put_struct("struct timekeeper", KEEPER, {"tkr_mono.base": NOW_NS, "tkr_mono.shift": 8,
-                                                    "tkr_mono.xtime_nsec": 0, "xtime_sec": 1_700_000_000})
-    target.put_struct("struct new_utsname", UTS, {"release": b"4.18.0-made-up", "machine": b"aarch64",
-                                                  "nodename": b"guest"})
-    target.symbols.update(block_class=CLASS, disk_type=DISK_TYPE, shadow_timekeeper=KEEPER, init_uts_ns=UTS,
-                          irq_desc_tree=IRQ_TREE, virtblk_done=CALLBACK)
-    return target
+class Parts(NamedTuple):
+    """What a guest is put together from."""
+
+    guest: Guest
+    core: DriverCore
+    irqs: Interrupts
+    modern: bool
 
 
-def vring_path(flat: bool, name: str) -> str:
-    """Where a field of the split ring lies."""
-    return name if flat else f"split.{name}"
+def machine(release: str = "6.1", byte_order: str = "little", pointer_size: int = 8, modern: bool = True,
+            is_packed: bool = False, more: bool = False) -> Guest:
+    """The guest, hung like the incident's: four completions that the driver has not consumed.
+
+    `modern` is whether VERSION_1 is negotiated; `more` adds virtio devices of other kinds.
+    """
+    guest = Guest(release, byte_order, pointer_size)
+    parts = Parts(guest, DriverCore(guest), Interrupts(guest), modern)
+    _surroundings(guest)
+    guest.symbols["virtblk_done"] = CALLBACK
+    pci = parts.core.device("0000:00:07.0", guest.struct("device", "pci device"), "pci device", bus="pci")
+    _disk(parts, pci, is_packed)
+    _other_disk(parts)
+    if more:
+        _more(parts, pci)
+    parts.core.finish()
+    parts.irqs.finish()
+    return guest
 
 
-def _types(target: FakeTarget, flat: bool) -> None:
-    declare = target.declare
-    declare("struct class", [("p", 8)])
-    declare("struct subsys_private", [("klist_devices.k_list", 16)])
-    declare("struct device_private", [("knode_class.n_node", 16), ("device", 8)])
-    declare("struct device", [("kobj.name", 8), ("parent", 8), ("type", 8), ("bus", 8), ("driver", 8)])
-    declare("struct device_driver", [("name", 8)])
-    declare("struct bus_type", [("name", 8)])
-    declare("struct gendisk", [("disk_name", 32), ("queue", 8), ("part0.__dev", 40)])
-    declare("struct request_queue", [("queuedata", 8)])
-    declare("struct virtio_blk", [("num_vqs", 4), ("pad", 4), ("vqs", 8)])
-    declare("struct virtio_blk_vq", [("vq", 8), ("name", 16)])
-    declare("struct virtio_device", [("dev", 40), ("dev.parent", 0), ("id.device", 4), ("pad", 4), ("features", 8),
-                                     ("vqs", 16)])
-    target.types["struct virtio_device"][1]["dev.parent"] = target.types["struct device"][1]["parent"]
-    declare("struct virtqueue", [("list", 16), ("callback", 8), ("name", 8), ("index", 4), ("num_free", 4)])
-    ring = [("vring.num", 4), ("pad", 4), ("vring.desc", 8), ("vring.avail", 8), ("vring.used", 8),
-            ("avail_flags_shadow", 2), ("avail_idx_shadow", 2), ("pad2", 4), ("queue_dma_addr", 8)]
-    size = target.types["struct virtqueue"][0]
-    fields: Fields = [("vq", size), ("broken", 1), ("indirect", 1), ("event", 1), ("pad3", 1), ("free_head", 4),
-                      ("num_added", 4), ("last_used_idx", 2), ("pad4", 2),
-                      *((vring_path(flat, name), width) for name, width in ring)]
-    state = "struct vring_desc_state" if flat else "struct vring_desc_state_split"
-    declare(state, [("data", 8), ("indir_desc", 8)])
-    tail = [("desc_state", 0)] if flat else [("split.desc_state", 8)]
-    declare("struct vring_virtqueue", [*fields, *tail])
-    declare("struct request", [("q", 8), ("cmd_flags", 4), ("tag", 4), ("__data_len", 4), ("state", 4),
-                               ("__sector", 8), ("start_time_ns", 8), ("io_start_time_ns", 8)])
-    declare("struct xarray", [("xa_head", 8)])
-    declare("struct xa_node", [("slots", 64)])
-    declare("struct irq_desc", [("irq_common_data.state_use_accessors", 4), ("depth", 4), ("action", 8),
-                                ("tot_count", 4), ("core_internal_state__do_not_mess_with_it", 4)])
-    declare("struct irqaction", [("handler", 8), ("dev_id", 8), ("next", 8), ("irq", 4), ("pad", 4), ("name", 8)])
-    declare("struct timekeeper", [("tkr_mono.base", 8), ("tkr_mono.xtime_nsec", 8), ("tkr_mono.shift", 4), ("pad", 4),
-                                  ("xtime_sec", 8)])
-    declare("struct uts_namespace", [("name", 195)])
-    declare("struct new_utsname", [("release", 65), ("machine", 65), ("nodename", 65)])
-
-
-def _names(target: FakeTarget) -> None:
-    for number, text in enumerate(("virtio1", "virtio", "virtio_blk", "0000:00:07.0", "pci", "req.0", "virtio1-req.0")):
-        target.put(STRINGS + 64 * number, text.encode().ljust(64, b"\0"))
-
-
-def _name(number: int) -> int:
-    return STRINGS + 64 * number
-
-
-def _disk(target: FakeTarget) -> None:
-    put = target.put_struct
-    put("struct class", CLASS, {"p": PRIVATE})
-    node = DEVICE_PRIVATE
-    target.put(PRIVATE, target.encode(node, 8) + target.encode(node, 8))
-    device = GENDISK + target.types["struct gendisk"][1]["part0.__dev"].offset
-    target.put(DEVICE_PRIVATE, target.encode(PRIVATE, 8) * 2 + target.encode(device, 8))
-    raw_device = b"".join(target.encode(value, 8) for value in (0, VIRTIO_DEVICE, DISK_TYPE, 0, 0))
-    put("struct gendisk", GENDISK, {"disk_name": b"vdb", "queue": QUEUE, "part0.__dev": raw_device})
-    put("struct request_queue", QUEUE, {"queuedata": VIRTIO_BLK})
-    put("struct virtio_blk", VIRTIO_BLK, {"num_vqs": 1, "vqs": VQS})
-    put("struct virtio_blk_vq", VQS, {"vq": VRING})
-    put("struct bus_type", BUS, {"name": _name(1)})
-    put("struct device_driver", DRIVER, {"name": _name(2)})
-    put("struct device", PCI, {"kobj.name": _name(3), "bus": PCI_BUS})
-    put("struct bus_type", PCI_BUS, {"name": _name(4)})
-    inner = b"".join(target.encode(value, 8) for value in (_name(0), PCI, 0, BUS, DRIVER))
-    put("struct virtio_device", VIRTIO_DEVICE, {"dev": inner, "id.device": 2, "features": 0x130006E54})
-    target.change("struct virtio_device", VIRTIO_DEVICE)
-    vqs = VIRTIO_DEVICE + target.types["struct virtio_device"][1]["vqs"].offset
-    offset = vqs - VIRTIO_DEVICE
-    target.memory[VIRTIO_DEVICE][offset:offset + 16] = target.encode(VRING, 8) * 2
-
-
-def _queue(target: FakeTarget, flat: bool) -> None:
-    head = VIRTIO_DEVICE + target.types["struct virtio_device"][1]["vqs"].offset
-    common = (target.encode(head, 8) * 2 + target.encode(CALLBACK, 8) + target.encode(_name(5), 8)
-              + target.encode(0, 4) + target.encode(SIZE - len(IN_FLIGHT.heads), 4))
-    values = {"vq": common, "indirect": 1, "event": 1, "free_head": 1, "last_used_idx": LAST_USED}
-    ring = {"vring.num": SIZE, "vring.desc": DESC, "vring.avail": RING_AVAIL, "vring.used": RING_USED,
-            "avail_idx_shadow": AVAIL, "queue_dma_addr": QUEUE_DMA}
-    values.update({vring_path(flat, name): value for name, value in ring.items()})
-    if not flat:
-        values["split.desc_state"] = STATES
-    target.put_struct("struct vring_virtqueue", VRING, values)
-    states = bytearray(16 * SIZE)
-    width = target.types["struct request"][0]
-    for number, (one, age) in enumerate(zip(*IN_FLIGHT)):
-        at = REQUESTS + 0x100 * number
-        target.put_struct("struct request", at, {
-            "q": QUEUE, "cmd_flags": 0x8801, "tag": 20 + number, "__data_len": 4096, "state": 1,
-            "__sector": 8 * number, "start_time_ns": NOW_NS - age})
-        states[16 * one:16 * one + 8] = target.encode(at + width, 8)
-    if flat:  # desc_state[] follows the struct
-        target.memory[VRING] += states
+def _disk(parts: Parts, pci: Node, is_packed: bool) -> None:
+    guest, core, irqs, modern = parts
+    features = FEATURES | VERSION_1 * modern | RING_PACKED * is_packed
+    common = Common("req.0", 0, CALLBACK, QUEUE_DMA)
+    place = Place(VRING, DESC, RING_AVAIL, RING_USED, STATES)
+    if is_packed:
+        ring = Packed(SIZE, PACKED_LAST_USED, PACKED_NEXT_AVAIL, IN_FLIGHT.heads, _requests(guest))
+        queue = packed(guest, common, ring, place)
     else:
-        target.put(STATES, bytes(states))
-    _rings(target)
+        queue = split(guest, common, Split(SIZE, LAST_USED, AVAIL, AVAIL, IN_FLIGHT.heads, _requests(guest),
+                                           used_event=LAST_USED, avail_event=AVAIL), modern, place)
+    node = virtio_device(parts, pci, "virtio1", 2, "virtio_blk", features, [queue], [1], VIRTIO_DEVICE)
+    irqs.action(27, "virtio1-req.0", queue, "vring_interrupt", at=ACTION, descriptor_at=IRQ_DESC)
+    irqs.action(26, "virtio1-config", VIRTIO_DEVICE, CONFIG_CHANGE)
+    irqs.action(100, "timer", 0)  # so that the tree of interrupts has two levels
+    guest.struct("request_queue", "request_queue", QUEUE, queuedata=VIRTIO_BLK)
+    guest.struct("virtio_blk", "virtio_blk", VIRTIO_BLK, num_vqs=1, vqs=VQS)
+    guest.struct("virtio_blk_vq", "virtio_blk.vqs", VQS, vq=queue)
+    gendisk(parts, "vdb", node, ["vdb1", "vdb2"], GENDISK, QUEUE)
 
 
-def _rings(target: FakeTarget) -> None:
-    word = target.encode
-    avail = word(0, 2) + word(AVAIL, 2) + bytes(2 * SIZE) + word(LAST_USED, 2)
-    target.put(RING_AVAIL, avail)
-    target.put(DESC, b"".join(word(0x1000 * one, 8) + word(4096, 4) + word(0, 4) for one in range(SIZE)))
-    elements = bytearray(8 * SIZE)
-    for number, one in enumerate(IN_FLIGHT.heads):
-        place = (LAST_USED + number) % SIZE
-        elements[8 * place:8 * place + 8] = word(one, 4) + word(1, 4)
-    target.put(RING_USED, word(0, 2) + word(AVAIL, 2) + bytes(elements) + word(AVAIL, 2))
+def _requests(guest: Guest) -> List[int]:
+    """The requests in flight; gives what the driver keeps of each, the part that follows the request."""
+    old = guest.member("struct request", "start_time_ns") is None
+    for number, age in enumerate(IN_FLIGHT.ages_ns):
+        times = {"start_time": 4294900000} if old else {"start_time_ns": NOW_NS - age, "state": 1}
+        guest.struct("request", f"request {number}", REQUESTS + REQUEST_STEP * number, q=QUEUE, cmd_flags=0x8801,
+                     tag=20 + number, **{"__data_len": 4096}, **times)
+        guest.poke(REQUESTS + REQUEST_STEP * number + guest.offset("request", "__sector"), guest.encode(8 * number, 8))
+    width = guest.types["struct request"][0]
+    return [REQUESTS + REQUEST_STEP * number + width for number in range(len(IN_FLIGHT.heads))]
 
 
-def _irq(target: FakeTarget) -> None:
-    target.put_struct("struct xarray", IRQ_TREE, {"xa_head": IRQ_NODE + 2})
-    slots = target.encode(0, 8) * 7 + target.encode(IRQ_DESC, 8)
-    target.put(IRQ_NODE, slots)
-    target.put_struct("struct irq_desc", IRQ_DESC, {"action": ACTION, "tot_count": 41})
-    target.put_struct("struct irqaction", ACTION, {"dev_id": VRING, "irq": 27, "name": _name(6)})
+def virtio_device(parts: Parts, transport: Node, name: str, device_id: int, driver: str, features: int,
+                  queues: Sequence[int] = (), vectors: Sequence[int] = (), at: Optional[int] = None) -> Node:
+    """A device on the virtio bus; `vectors` are those of its queues, for one on PCI."""
+    guest = parts.guest
+    size = guest.types["struct virtio_pci_device"][0]
+    at = guest.new(f"struct virtio_device of {name}", bytes(size), at)
+    guest.set("virtio_device", at, id__device=device_id, features=features)
+    node = parts.core.device(name, at + guest.offset("virtio_device", "dev"), name, transport, "virtio", driver=driver)
+    inside = guest.offset("virtqueue", "list")
+    # Newest first: a walker may not rely on the order of this list.
+    guest.link(at + guest.offset("virtio_device", "vqs"), [one + inside for one in reversed(queues)])
+    if vectors:
+        infos = [guest.struct("virtio_pci_vq_info", f"vq_info of {name}", vq=queue, msix_vector=vector)
+                 for queue, vector in zip(queues, vectors)]
+        guest.set("virtio_pci_device", at, vqs=guest.new(f"vqs of {name}", b"".join(map(guest.pointer, infos))))
+    return node
+
+
+def gendisk(parts: Parts, name: str, parent: Node, partitions: Sequence[str], at: Optional[int] = None,
+            queue: int = 0) -> None:
+    """A disk in class block, with its partitions below it."""
+    guest, core = parts.guest, parts.core
+    disk = guest.struct("gendisk", f"gendisk {name}", at, disk_name=name.encode(), queue=queue)
+    if guest.type_size("struct block_device"):
+        whole = guest.struct("block_device", f"block_device {name}", bd_disk=disk)
+        guest.set("gendisk", disk, part0=whole)
+        device = whole + guest.offset("block_device", "bd_device")
+    else:
+        device = disk + guest.offset("gendisk", "part0.__dev")
+    node = core.device(name, device, f"disk {name}", parent, kind="block")
+    for one in partitions:
+        core.device(one, guest.struct("device", f"partition {one}"), f"partition {one}", node, kind="block")
+
+
+def _other_disk(parts: Parts) -> None:
+    """sda, which is no virtio device."""
+    port = parts.core.device("1:0:0:0", parts.guest.struct("device", "scsi device"), "scsi device", bus="scsi")
+    gendisk(parts, "sda", port, [])
+
+
+def _more(parts: Parts, pci: Node) -> None:
+    """A disk of two queues, a network interface whose queues share a vector, one on INTx and one on virtio-mmio."""
+    guest, core, irqs, modern = parts
+    ring = Split(64, 10, 10, 10, event=False)
+    two = [split(guest, Common(f"req.{index}", index, CALLBACK), ring, modern) for index in (0, 1)]
+    node = virtio_device(parts, pci, "virtio3", 2, "virtio_blk", FEATURES | VERSION_1 * modern, two, [1, 2])
+    gendisk(parts, "vdc", node, [])
+    for index, queue in enumerate(two):
+        irqs.action(40 + index, f"virtio3-req.{index}", queue, "vring_interrupt", State(total=index, hwirq=index))
+    three = [split(guest, Common(name, index), ring, modern) for index, name in
+             enumerate(("input.0", "output.0", "control"))]
+    node = virtio_device(parts, pci, "virtio0", 1, "virtio_net", VERSION_1 * modern | 1 << 17, three)
+    core.device("eth0", guest.struct("device", "net device"), "net device", node, kind="net")
+    net = node.device - guest.offset("virtio_device", "dev")
+    irqs.action(50, "virtio0-config", net, CONFIG_CHANGE)
+    irqs.action(51, "virtio0-virtqueues", net, "vp_vring_interrupt", State(total=7))
+    for number, handler, name in ((60, "vp_interrupt", "virtio4"), (61, "vm_interrupt", "virtio5")):
+        bus, address = ("pci", "0001:02:03.1") if number == 60 else ("platform", "a000000.virtio_mmio")
+        above = core.device(address, guest.struct("device", bus), bus, bus=bus)
+        queue = split(guest, Common("input"), ring, modern)
+        node = virtio_device(parts, above, name, 4, "virtio_rng", VERSION_1 * modern, [queue])
+        irqs.action(number, "another device", 0x1234)
+        irqs.action(number, name, node.device - guest.offset("virtio_device", "dev"), handler)
+
+
+def _surroundings(guest: Guest) -> None:
+    keeper = _timekeeper(guest)
+    uts = guest.struct("uts_namespace", "init_uts_ns", name__release=b"4.18.0-made-up", name__machine=b"aarch64",
+                       name__nodename=b"guest")
+    guest.symbols.update(keeper, init_uts_ns=uts, sysctl_bootid=guest.new("sysctl_bootid", BOOT_ID),
+                         __cpu_online_mask=guest.new("__cpu_online_mask", mask(guest, (0, 1, 2, 3))),
+                         nr_cpu_ids=guest.new("nr_cpu_ids", guest.encode(4, 4)))
+    line = guest.new("pointer to the command line", guest.pointer(guest.string(COMMAND_LINE)))
+    texts = ("0.0.0", "Made up", "4C4C4544-0042-3510-8051-C4C04F4E3132")
+    table = [guest.string(text) for text in texts] + [0] * 21
+    guest.symbols.update(saved_command_line=line,
+                         dmi_ident=guest.new("dmi_ident", b"".join(map(guest.pointer, table))))
+
+
+def _timekeeper(guest: Guest) -> Dict[str, int]:
+    """Where this kernel keeps its clocks."""
+    half = 500_000_000
+    values = {"xtime_sec": REALTIME, "offs_boot": SLEPT_NS}
+    if guest.member("struct timekeeper", "tkr_mono.base") is None:  # up to Linux 3.16 there is no base
+        values.update({"shift": 8, "xtime_nsec": half << 8, "wall_to_monotonic.tv_sec": NOW_NS // 10**9 - REALTIME - 1,
+                       "wall_to_monotonic.tv_nsec": half})
+    else:
+        values.update({"tkr_mono.shift": 8, "tkr_mono.xtime_nsec": half << 8, "tkr_mono.base": NOW_NS - half})
+    if guest.type_size("struct tk_data"):
+        at = guest.struct("tk_data", "timekeeper", **{f"timekeeper.{path}": value for path, value in values.items()})
+        return {"timekeeper_data": at}
+    return {"shadow_timekeeper": guest.struct("timekeeper", "timekeeper", **values)}

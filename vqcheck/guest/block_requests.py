@@ -27,8 +27,7 @@ def of_pdu(target: Target, pdu: int) -> View:
 
 def describe(request: View, clock_ns: Optional[int], absent: Absences) -> Dict[str, Any]:
     """tag, operation, sector, bytes, age_ns and state of a request; `absent` takes the reasons."""
-    flags = absent.take("operation", request.uint, "cmd_flags")
-    operation = None if flags is None else OPERATIONS.get(flags & REQ_OP_MASK, f"op_{flags & REQ_OP_MASK}")
+    operation = absent.take("operation", _operation, request)
     sector = absent.take("sector", request.uint, "__sector")
     if sector == NO_SECTOR:
         sector, absent["sector"] = None, f"a {operation} has none"
@@ -41,6 +40,15 @@ def describe(request: View, clock_ns: Optional[int], absent: Absences) -> Dict[s
         "age_ns": absent.take("age_ns", age, request, clock_ns, "start_time_ns"),
         "state": None if state is None else STATES.get(state, f"state_{state}"),
     }
+
+
+def _operation(request: View) -> str:
+    if len(request.raw("cmd_flags")) == 8:
+        # Linux 4.10 made it 32 bits and put the operation into the lowest 8; before, its place changed from release
+        # to release.
+        raise NotSupported("this kernel's cmd_flags do not hold the operation where later ones have it")
+    operation = request.uint("cmd_flags") & REQ_OP_MASK
+    return OPERATIONS.get(operation, f"op_{operation}")
 
 
 def age(request: View, clock_ns: Optional[int], since: str) -> int:

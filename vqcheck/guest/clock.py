@@ -25,11 +25,26 @@ class Clock(NamedTuple):
 def clock(target: Target) -> Clock:
     """The clocks as of the last tick.  Raises TargetError."""
     keeper = _timekeeper(target)
-    if keeper.uint("xtime_sec") > LAST_SECOND:
-        raise Corrupt(f"the guest's clock reads {keeper.uint('xtime_sec')} seconds since 1970")
-    fraction = keeper.uint("tkr_mono.xtime_nsec") >> min(keeper.uint("tkr_mono.shift"), 63)
-    monotonic = keeper.uint("tkr_mono.base") + fraction
-    return Clock(monotonic, monotonic + keeper.sint("offs_boot"), keeper.uint("xtime_sec") + fraction / 1e9)
+    seconds = keeper.uint("xtime_sec")
+    if seconds > LAST_SECOND:
+        raise Corrupt(f"the guest's clock reads {seconds} seconds since 1970")
+    # Linux 3.17 put clock and shift into a member tkr, which 4.1 called tkr_mono; before, as in RHEL 7, they lay in
+    # the timekeeper itself.
+    shift = keeper.uint("tkr_mono.shift", "tkr.shift", "shift")
+    fraction = keeper.uint("tkr_mono.xtime_nsec", "tkr.xtime_nsec", "xtime_nsec") >> min(shift, 63)
+    monotonic = _base(keeper, seconds) + fraction
+    boottime = monotonic + keeper.sint("offs_boot")
+    if not 0 <= monotonic < 1 << 64 or not 0 <= boottime < 1 << 64:
+        raise Corrupt(f"the guest's clock reads {monotonic} ns since boot, {boottime} with the time it was suspended")
+    return Clock(monotonic, boottime, seconds + fraction / 1e9)
+
+
+def _base(keeper: View, seconds: int) -> int:
+    """CLOCK_MONOTONIC at the last full second of CLOCK_REALTIME."""
+    if keeper.has("tkr_mono.base"):
+        return keeper.uint("tkr_mono.base")
+    # The way of 3.10's ktime_get(): what is to be added to the real time.
+    return (seconds + keeper.sint("wall_to_monotonic.tv_sec")) * 10 ** 9 + keeper.sint("wall_to_monotonic.tv_nsec")
 
 
 def _timekeeper(target: Target) -> View:

@@ -6,7 +6,7 @@ Source: Linux drivers/virtio/virtio_pci_common.c (vp_find_vqs_msix(), vp_find_vq
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..snapshot.kernel_model import Irq
-from ..target.errors import NotSupported, TargetError
+from ..target.errors import Corrupt, NotSupported, TargetError
 from ..target.target import Target
 from ..target.view import View
 from .irq_state import irq_state
@@ -16,6 +16,7 @@ SHARED_HANDLERS = ("vp_vring_interrupt", "vp_interrupt", "vm_interrupt")
 """Handlers whose dev_id is the whole device: one vector for all its queues, INTx, or a virtio-mmio interrupt."""
 
 MAX_ACTIONS = 64
+MAX_DESCRIPTORS = 65536
 
 
 class Action(NamedTuple):
@@ -28,7 +29,7 @@ class Action(NamedTuple):
 
 
 class Irqs:
-    """All interrupt actions of the guest, by their dev_id; gathered on first use."""
+    """All interrupt actions of the guest, by their dev_id; gathered on first use, as far as they can be read."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -50,7 +51,8 @@ class Irqs:
         for found in actions.get(device, []):
             if self._serves_queues(found.action):
                 return found, True
-        raise NotSupported("no interrupt has this queue, or its device, as its dev_id")
+        missed = f"; of some that is not known: {self._problem}" if self._problem else ""
+        raise NotSupported(f"no interrupt has this queue, or its device, as its dev_id{missed}")
 
     def _serves_queues(self, action: View) -> bool:
         """Whether an action of the whole device is for its queues, and not for changes of its configuration."""
@@ -61,30 +63,35 @@ class Irqs:
         return not (action.string("name") or "").endswith("-config")
 
     def _actions(self) -> Dict[int, List[Action]]:
-        if self._problem is not None:
-            raise NotSupported(self._problem)
         if self._by_dev_id is None:
-            found: Dict[int, List[Action]] = {}
+            self._by_dev_id = {}
             try:
-                for entry in _actions(self._target):
-                    found.setdefault(entry.action.pointer("dev_id"), []).append(entry)
+                for count, address in enumerate(_descriptors(self._target)):
+                    if count >= MAX_DESCRIPTORS:
+                        raise Corrupt(f"more than {MAX_DESCRIPTORS} interrupts")
+                    self._gather(address, self._by_dev_id)
             except TargetError as problem:
-                self._problem = str(problem)
-                raise
-            self._by_dev_id = found
+                self._problem = self._problem or str(problem)
         return self._by_dev_id
 
+    def _gather(self, address: int, found: Dict[int, List[Action]]) -> None:
+        """Add the actions of one descriptor; what can't be read of it is no loss to the others."""
+        try:
+            for entry in _actions(self._target, address):
+                found.setdefault(entry.action.pointer("dev_id"), []).append(entry)
+        except TargetError as problem:
+            self._problem = self._problem or str(problem)
 
-def _actions(target: Target) -> Iterator[Action]:
-    for address in _descriptors(target):
-        descriptor = View(target, "struct irq_desc", address)
-        at = descriptor.pointer("action")
-        for _ in range(MAX_ACTIONS):
-            if at == 0:
-                break
-            action = View(target, "struct irqaction", at)
-            yield Action(descriptor, action)
-            at = action.pointer("next")
+
+def _actions(target: Target, address: int) -> Iterator[Action]:
+    descriptor = View(target, "struct irq_desc", address)
+    at = descriptor.pointer("action")
+    for _ in range(MAX_ACTIONS):
+        if at == 0:
+            break
+        action = View(target, "struct irqaction", at)
+        yield Action(descriptor, action)
+        at = action.pointer("next")
 
 
 def _descriptors(target: Target) -> Iterator[int]:

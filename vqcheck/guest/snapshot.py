@@ -1,13 +1,13 @@
 """The guest's side of its virtio devices as a snapshot."""
 import datetime
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from .. import __version__
 from ..snapshot.driver_model import GuestDevice
 from ..snapshot.kinds import Hex
 from ..snapshot.model import GUEST, SCHEMA_VERSION, Capture, Device, Features, Producer, Queue, Snapshot
 from ..target.absence import Absences
-from ..target.errors import TargetError
+from ..target.errors import Corrupt, TargetError
 from ..target.target import Target
 from ..virtio import devices
 from ..virtio.features import feature_names
@@ -15,13 +15,9 @@ from . import clock, cpus, system, virtqueue
 from .bus import VirtioDevice, driver_name, virtio_devices
 from .choose import Candidate, Choice, choose
 from .drivers import driver_kind
+from .drivers.base import MAX_QUEUES
 from .irqs import Irqs
 from .lists import list_entries
-
-NEEDED_TYPES = {"virtio_blk": "struct virtio_blk", "virtio_ring": "struct vring_virtqueue",
-                "virtio": "struct virtio_device", "virtio_pci": "struct virtio_pci_device"}
-"""Kernel modules whose debug information the walk needs, where they are not built in, and a type of each by which to
-tell whether it is there.  First those that tend to describe the others' types too."""
 
 
 def take(target: Target, name: Optional[str] = None) -> Snapshot:
@@ -67,31 +63,46 @@ def _iso(seconds: float) -> str:
 def _candidate(target: Target, device: VirtioDevice, clock_ns: Optional[int]) -> Candidate:
     driver = driver_kind(device.view.uint("id.device"))(target, device, clock_ns)
     name = driver.display_name() or device.name
-    try:
-        queues = _queues(target, device)
-    except TargetError:
-        queues = []  # reading the device again will say why
+    queues, _ = _queues(target, device)  # reading the device again will say what is wrong with them
     return Candidate(driver, name, [name, device.name, *(one.name for one in device.below)], queues)
 
 
-def _queues(target: Target, device: VirtioDevice) -> List[int]:
-    """The struct virtqueues on virtio_device.vqs; each is also the address of its struct vring_virtqueue."""
-    inside = target.member_of("struct virtqueue", "list").offset
-    return [node - inside for node in list_entries(target, device.view.address_of("vqs"))]
+def _queues(target: Target, device: VirtioDevice) -> Tuple[List[int], Optional[str]]:
+    """The struct virtqueues on virtio_device.vqs, and why these are not all.
+
+    Each is also the address of its struct vring_virtqueue.
+    """
+    found: List[int] = []
+    try:
+        inside = target.member_of("struct virtqueue", "list").offset
+        for node in list_entries(target, device.view.address_of("vqs")):
+            found.append(node - inside)
+            if len(found) > MAX_QUEUES:
+                raise Corrupt(f"the device claims more than {MAX_QUEUES} queues")
+    except TargetError as problem:
+        return found[:MAX_QUEUES], str(problem)
+    return found, None
 
 
 def _device(target: Target, choice: Choice, irqs: Irqs) -> Device:
     driver = choice.candidate.driver
     found = driver.device
-    absent = Absences(status="the driver keeps no copy of it")
+    absent = Absences(status="not applicable: Linux keeps no copy of it")
     if found.why_no_bus:
         absent["bus"] = found.why_no_bus
     device_id = found.view.uint("id.device")
     mask = absent.take("features", found.view.uint, "features")
     context = virtqueue.DeviceContext(device_id, found.view.address, mask, driver, irqs)
-    addresses = _queues(target, found)
-    queues = [virtqueue.read_queue(target, one, len(addresses), context) for one in addresses
-              if choice.queue in (None, one)]
+    addresses, why = _queues(target, found)
+    if why is not None:
+        absent["queues"] = why
+    queues = []
+    for one in addresses:
+        if choice.queue in (None, one):
+            try:
+                queues.append(virtqueue.read_queue(target, one, 0 if why else len(addresses), context))
+            except TargetError as problem:
+                absent["queues"] = str(problem)
     return Device(
         name=choice.candidate.name,
         type=devices.type_name(device_id),

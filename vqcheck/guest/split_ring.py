@@ -50,6 +50,8 @@ def _byte_order(target: Target, mask: Optional[int]) -> str:
 
 def _shadows(outer: View, state: DriverState) -> DriverState:
     absent = Absences(state.absent)
+    # Without the shadows, up to Linux 4.3 and in RHEL 7, the driver counts in avail->idx itself: what `ring` holds is
+    # then the driver's own index.
     state = state._replace(
         last_used_idx=absent.take("last_used_idx", _last_used_idx, outer),
         avail_idx_shadow=absent.take("avail_idx_shadow", outer.uint, "split.avail_idx_shadow", "avail_idx_shadow"),
@@ -75,6 +77,10 @@ def _rings(outer: View, mask: Optional[int]) -> Rings:
     """Guest-physical addresses; as virtqueue_get_avail_addr() computes them, relative to the queue's DMA address."""
     if mask is None:
         raise NotSupported("the negotiated features are not known")
+    if not outer.has("split.queue_dma_addr") and not outer.has("queue_dma_addr"):
+        # 780bc7903a32 "virtio_ring: Support DMA APIs" brought it in Linux 4.6; before, the transport told the device
+        # virt_to_phys() of the ring.
+        raise NotSupported("this kernel's driver keeps only the ring's virtual addresses")
     base = outer.uint("split.queue_dma_addr", "queue_dma_addr")
     desc, avail, used = (outer.pointer(f"split.vring.{part}", f"vring.{part}") for part in ("desc", "avail", "used"))
     if base == 0:
@@ -112,7 +118,7 @@ def _in_flight(target: Target, outer: View, role: str, num: int, driver: Driver)
 
 def _tokens(target: Target, outer: View, num: int) -> List[int]:
     """desc_state[].data of every head; NULL where nothing is in flight."""
-    if outer.has("data"):  # up to Linux 4.6, and RHEL 7: a plain array of tokens
+    if outer.has("data"):  # up to Linux 4.5, and RHEL 7: a plain array of tokens
         start, size, offset = outer.address_of("data"), target.pointer_size, 0
     else:
         flat = not outer.has("split.desc_state")

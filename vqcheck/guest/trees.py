@@ -9,6 +9,8 @@ from ..target.target import Target
 from ..target.view import View
 
 MAX_NODES = 65536
+MAX_DEPTH = 32
+"""Of a radix tree 11 levels cover 64 bits; a maple tree has at most 31 (MAPLE_HEIGHT_MAX)."""
 
 Entry = Tuple[int, int]
 """(index, what is stored there)"""
@@ -21,11 +23,31 @@ def radix_entries(target: Target, root: int) -> Iterator[Entry]:
     "xarray: Add definition of struct xarray"); the mark of an inner node moved from bit 0 to bit 1.
     """
     if target.type_size("struct xa_node") is not None:
-        head, node_type, mark = View(target, "struct xarray", root).pointer("xa_head"), "struct xa_node", 2
-    else:
-        head, node_type, mark = View(target, "struct radix_tree_root", root).pointer("rnode"), \
-            "struct radix_tree_node", 1
-    yield from _Radix(target, node_type, mark).below(head, 0)
+        head = View(target, "struct xarray", root).pointer("xa_head")
+        yield from _Radix(target, "struct xa_node", 2).below(head, 0, MAX_DEPTH)
+        return
+    tree = View(target, "struct radix_tree_root", root)
+    if tree.has("height"):
+        # Up to Linux 4.6, and in RHEL 7, a node did not know its level: the root holds how many there are, and of the
+        # pointers to nodes only the topmost was marked.
+        height = tree.uint("height")
+        if height > MAX_DEPTH:
+            raise Corrupt(f"the tree claims {height} levels")
+        yield from _by_height(target, tree.pointer("rnode") & ~1, 0, height, set())
+        return
+    yield from _Radix(target, "struct radix_tree_node", 1).below(tree.pointer("rnode"), 0, MAX_DEPTH)
+
+
+def _by_height(target: Target, entry: int, index: int, height: int, seen: Set[int]) -> Iterator[Entry]:
+    if entry == 0:
+        return
+    if height == 0:
+        yield index, entry
+        return
+    _once(seen, entry, height)
+    slots = target.decode_pointers(View(target, "struct radix_tree_node", entry).raw("slots"))
+    for number, slot in enumerate(slots):
+        yield from _by_height(target, slot, index * len(slots) + number, height - 1, seen)
 
 
 class _Radix:
@@ -35,17 +57,18 @@ class _Radix:
         self._mark = mark
         self._seen: Set[int] = set()
 
-    def below(self, entry: int, index: int) -> Iterator[Entry]:
+    def below(self, entry: int, index: int, depth: int) -> Iterator[Entry]:
+        """What a node holds; `depth` is how many levels there may be."""
         if entry == 0:
             return
         if entry & 3 != self._mark:
             yield index, entry
             return
-        _once(self._seen, entry)
+        _once(self._seen, entry, depth)
         node = View(self._target, self._node_type, entry - self._mark)
         shift = min(node.uint("shift"), 63)
         for number, slot in enumerate(self._target.decode_pointers(node.raw("slots"))):
-            yield from self.below(slot, index + (number << shift))
+            yield from self.below(slot, index + (number << shift), depth - 1)
 
 
 class _NodeKind(NamedTuple):
@@ -73,7 +96,7 @@ def maple_entries(target: Target, root: int) -> Iterator[Entry]:
     """All entries of a maple tree, each once, with the first index that it is stored under.  Raises Corrupt."""
     head = View(target, "struct maple_tree", root).pointer("ma_root")
     if head & 3 == 2 and head > RESERVED:
-        yield from _Maple(target).below(head, 0, (1 << 8 * target.pointer_size) - 1)
+        yield from _Maple(target).below(head, 0, (1 << 8 * target.pointer_size) - 1, MAX_DEPTH)
     elif head:
         yield 0, head  # a single entry at index 0 needs no node
 
@@ -83,9 +106,9 @@ class _Maple:
         self._target = target
         self._seen: Set[int] = set()
 
-    def below(self, entry: int, low: int, high: int) -> Iterator[Entry]:
-        """What a node holds of the indexes low..high."""
-        _once(self._seen, entry)
+    def below(self, entry: int, low: int, high: int, depth: int) -> Iterator[Entry]:
+        """What a node holds of the indexes low..high; `depth` is how many levels there may be."""
+        _once(self._seen, entry, depth)
         kind = MAPLE_NODES.get(entry >> MAPLE_TYPE_SHIFT & MAPLE_TYPE_MASK)
         if kind is None:
             raise Corrupt(f"the maple tree has a node of unknown type at {entry:#x}")
@@ -101,13 +124,13 @@ class _Maple:
             if not low <= end <= high:
                 raise Corrupt(f"the maple tree's pivots are not in order at {entry:#x}")
             if slot:
-                yield from [(low, slot)] if kind.leaf else self.below(slot, low, end)
+                yield from [(low, slot)] if kind.leaf else self.below(slot, low, end, depth - 1)
             if end == high:
                 return
             low = end + 1
 
 
-def _once(seen: Set[int], entry: int) -> None:
-    if entry in seen or len(seen) >= MAX_NODES:
+def _once(seen: Set[int], entry: int, depth: int) -> None:
+    if entry in seen or len(seen) >= MAX_NODES or depth == 0:
         raise Corrupt(f"the tree has a loop or too many nodes at {entry:#x}")
     seen.add(entry)

@@ -19,8 +19,14 @@ from .irqs import Irqs
 from .rings import IN_ORDER, PACKED, layout_bits
 from .transport import msix_vector
 
-RING_FIELDS = ("size", "rings", "ring", "used", "in_flight")
+RING_FIELDS = ("size", "rings", "ring", "packed", "used", "in_flight")
 """What needs struct vring_virtqueue, which only virtio_ring's own debug information describes."""
+
+COMMON_FIELDS = ("address", "num_free", "callback", "free_list_problem", "absent")
+"""What of the driver's state does not need it."""
+
+
+NO_CALLBACK = "not applicable: the queue has no callback, the driver polls it"
 
 
 class DeviceContext(NamedTuple):
@@ -41,7 +47,7 @@ def read_queue(target: Target, virtqueue: int, count: int, context: DeviceContex
     index = common.uint("index")
     irq, why = context.irqs.of_queue(virtqueue, context.virtio_device)
     if irq is None:
-        absent["irq"] = why or "not known"
+        absent["irq"] = NO_CALLBACK if common.pointer("callback") == 0 else why or "not known"
     else:
         irq = _with_vector(target, irq, context, virtqueue, index)
     queue = Queue(
@@ -73,7 +79,7 @@ def _ring(target: Target, outer: View, queue: Queue, context: DeviceContext, abs
                            driver=_driver(target, outer, bits))
     if bits is None:
         absent.update((field, absent["layout"]) for field in RING_FIELDS)
-        return queue
+        return queue._replace(driver=_common_state(target, outer.embedded("struct virtqueue", "vq"), absent["layout"]))
     read = packed_ring.read if bits & PACKED else split_ring.read
     return read(target, outer, queue, context.features, context.driver, absent)
 
@@ -99,7 +105,7 @@ def _driver(target: Target, outer: View, bits: Optional[int]) -> DriverState:
 
 def _common_state(target: Target, common: View, why: str) -> DriverState:
     """What struct virtqueue alone tells."""
-    absent = Absences((field, why) for field in ("free_head", "num_added", "last_used_idx", "broken"))
+    absent = Absences((field, why) for field in DriverState._fields if field not in COMMON_FIELDS)
     state = DriverState(
         address=Hex(common.address),
         num_free=absent.take("num_free", common.uint, "num_free"),
