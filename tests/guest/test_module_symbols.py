@@ -1,95 +1,101 @@
-"""Functions of modules, named by the tables that the kernel keeps."""
+"""Symbols of modules out of the kernel's own tables."""
 import struct
 
 import pytest
 
 from tests.fake_target import FakeTarget
-from vqcheck.guest.module_symbols import symbol_name
+from vqcheck.guest.module_symbols import MAX_SYMBOLS, ModuleSymbols
 
-HEAD, FIRST, SECOND, TABLES, SYMTAB, STRTAB, TEXT = 0x1000, 0x2000, 0x3000, 0x4000, 0x5000, 0x6000, 0xC0000000
-STRINGS = b"\0virtblk_done\0$x\0.Ltmp1\0data\0"
-
-AREAS = {
-    "module_core": [("module_core", None), ("core_size", 4), ("pad", 4)],
-    "core_layout": [("core_layout", 0), ("core_layout.base", None), ("core_layout.size", 4), ("pad", 4)],
-    "mem": [("mem", 64)],
-}
+MODULES, TABLES, NAMES = 0x1000, 0x3000, 0x5000
+SYMBOLS = {"virtblk_done": 0xA000100, "virtio_queue_rq": 0xA000200, "init_vq": 0xA000300}
+"""In the module at 0xA000000, of 0x1000 bytes."""
 
 
-def module_types(target, areas, own_tables):
-    """struct module of some kernel; the size None stands for a pointer."""
-    width = target.pointer_size
-    tables = [("symtab", width), ("num_symtab", 4), ("pad2", 4), ("strtab", width)]
-    fields = [("state", 8), ("list", 2 * width)]
-    fields += [(name, width if size is None else size) for name, size in AREAS[areas]]
-    target.declare("struct module", fields + (tables if own_tables else [("kallsyms", width)]))
-    target.declare("struct mod_kallsyms", tables)
-    target.declare("struct module_memory", [("base", width), ("pad", 8), ("size", 4), ("pad2", 4)])
-    target.declare("struct list_head", [("next", width), ("prev", width)])
-
-
-def guest(areas="core_layout", own_tables=False, byte_order="little", pointer_size=8):
+def kernel(since="6.4", byte_order="little", pointer_size=8, count=None):
+    """A kernel with two modules, one of which has symbols."""
     target = FakeTarget(byte_order, pointer_size)
-    module_types(target, areas, own_tables)
-    inside = target.member("struct module", "list").offset
-    pointer = lambda value: target.encode(value, pointer_size)  # noqa: E731
-    target.symbols["modules"] = target.put(HEAD, pointer(FIRST + inside) + pointer(SECOND + inside))
-    symbols = [(0, 0), (14, TEXT + 0x10), (17, TEXT + 0x10), (1, TEXT + 0x10), (24, TEXT + 0x200), (0, TEXT + 0x300)]
-    form = ("<" if byte_order == "little" else ">") + ("IBBHQQ" if pointer_size == 8 else "IIIBBH")
-    raw = b"".join(struct.pack(form, name, 2, 0, 1, value, 8) if pointer_size == 8 else
-                   struct.pack(form, name, value, 8, 2, 0, 1) for name, value in symbols)
-    target.put(SYMTAB, raw)
-    target.put(STRTAB, STRINGS.ljust(128, b"\0"))
-    tables = {"symtab": SYMTAB, "num_symtab": len(symbols), "strtab": STRTAB}
-    target.put_struct("struct mod_kallsyms", TABLES, tables)
-    for at, following, base in ((FIRST, SECOND + inside, 0xD0000000), (SECOND, HEAD, TEXT)):
-        values = {"list": pointer(following), **(tables if own_tables else {"kallsyms": TABLES})}
-        if areas == "mem":
-            stride = target.type_size("struct module_memory")
-            size_at = target.member("struct module_memory", "size").offset
-            entry = pointer(base).ljust(size_at, b"\0") + target.encode(0x1000, 4)
-            values["mem"] = bytes(stride) + entry  # the first area is an empty one
-        else:
-            base_name, size_name = ("module_core", "core_size") if areas == "module_core" else (
-                "core_layout.base", "core_layout.size")
-            values.update({base_name: base, size_name: 0x1000})
-        target.put_struct("struct module", at, values)
+    target.symbols["modules"] = MODULES
+    table = [("symtab", pointer_size), ("num_symtab", 4), ("strtab", pointer_size)]
+    members = [("state", 8), ("list", 2 * pointer_size)]
+    if since == "6.4":
+        target.declare("struct module_memory", [("base", pointer_size), ("size", 4)])
+        members += [("kallsyms", pointer_size), ("mem", 2 * target.types["struct module_memory"][0])]
+    elif since == "4.5":
+        members += [("kallsyms", pointer_size), ("core_layout.base", pointer_size), ("core_layout.size", 4)]
+    else:
+        members += [*table, ("module_core", pointer_size), ("core_size", 4)]
+    target.declare("struct module", members)
+    target.declare("struct mod_kallsyms", table)
+    names = b"\0" + b"".join(name.encode() + b"\0" for name in SYMBOLS)
+    target.put(NAMES, names + b"\xff" * 32)
+    layout = struct.Struct((">" if byte_order == "big" else "<") + ("IBBHQQ" if pointer_size == 8 else "IIIBBH"))
+    entries = [layout.pack(*([0] * 6))]
+    for name, value in SYMBOLS.items():
+        at = names.index(name.encode())
+        entries.append(layout.pack(at, 0, 0, 1, value, 0) if pointer_size == 8 else layout.pack(at, value, 0, 0, 0, 1))
+    target.put(TABLES, b"".join(entries))
+    where = {"symtab": TABLES, "num_symtab": len(entries) if count is None else count, "strtab": NAMES}
+    target.put_struct("struct mod_kallsyms", TABLES + 0x1000, where)
+    _module(target, since, MODULES + 0x100, MODULES + 0x200, {"symtab": 0, "num_symtab": 0, "strtab": 0}, 0xB000000)
+    _module(target, since, MODULES + 0x200, MODULES, where, 0xA000000)
+    inside = target.types["struct module"][1]["list"].offset
+    target.put(MODULES, target.encode(MODULES + 0x100 + inside, pointer_size) * 2)
     return target
 
 
-@pytest.mark.parametrize("areas", AREAS)
-@pytest.mark.parametrize("own_tables", [False, True])
-@pytest.mark.parametrize("byte_order, pointer_size", [("little", 8), ("big", 8), ("little", 4), ("big", 4)])
-def test_a_function_of_a_module(areas, own_tables, byte_order, pointer_size):
-    target = guest(areas, own_tables, byte_order, pointer_size)
-    assert symbol_name(target, TEXT + 0x10) == "virtblk_done", "and neither of the marks at that address"
+def _module(target, since, at, after, table, base):
+    inside = target.types["struct module"][1]["list"].offset
+    values = {"list": target.encode(after + (inside if after != MODULES else 0), target.pointer_size)}
+    empty = target.put_struct("struct mod_kallsyms", at + 0x8000, table)
+    if since == "6.4":
+        values["mem"] = target.encode(base, target.pointer_size) + target.encode(0x1000, 4)
+        values["kallsyms"] = empty
+    elif since == "4.5":
+        values.update({"core_layout.base": base, "core_layout.size": 0x1000, "kallsyms": empty})
+    else:
+        values.update({"module_core": base, "core_size": 0x1000, **table})
+    target.put_struct("struct module", at, values)
 
 
-@pytest.mark.parametrize("address", [TEXT, TEXT + 0x11, TEXT + 0x300, TEXT + 0x1000, TEXT - 1, 0])
-def test_an_address_where_nothing_begins(address):
-    assert symbol_name(guest(), address) is None
+@pytest.mark.parametrize("since", ["3.10", "4.5", "6.4"])
+@pytest.mark.parametrize(("byte_order", "pointer_size"), [("little", 8), ("big", 8), ("big", 4)])
+def test_names_and_addresses(since, byte_order, pointer_size):
+    symbols = ModuleSymbols(kernel(since, byte_order, pointer_size))
+    for name, address in SYMBOLS.items():
+        assert (symbols.address(name), symbols.name(address)) == (address, name)
+    assert symbols.address("virtblk_don") is None
+    assert symbols.address("virtblk_done2") is None
+    assert symbols.name(0xA000101) is None
+    assert symbols.name(0xC000000) is None
 
 
-@pytest.mark.parametrize("gone", [HEAD, SECOND, TABLES, SYMTAB, STRTAB])
-def test_what_is_not_in_the_dump_is_no_error(gone):
-    target = guest()
-    target.forget(gone)
-    assert symbol_name(target, TEXT + 0x10) is None
+def test_an_address_in_no_module_needs_no_table():
+    target = kernel()
+    symbols = ModuleSymbols(target)
+    symbols.name(0xC000000)
+    assert not any(TABLES <= address < TABLES + 0x1000 for address, _ in target.reads)
 
 
-def test_a_hostile_count_is_not_believed():
-    target = guest()
-    target.change("struct mod_kallsyms", TABLES, num_symtab=0xFFFFFFFF)
-    assert symbol_name(target, TEXT + 0x10) is None
+def test_what_cannot_be_read_is_absent():
+    for address in (MODULES, TABLES, NAMES, MODULES + 0x200):
+        target = kernel()
+        target.forget(address)
+        symbols = ModuleSymbols(target)
+        assert symbols.name(0xA000100) is None
+        assert symbols.address("virtblk_done") is None
+    target = kernel()
+    del target.symbols["modules"]
+    assert ModuleSymbols(target).address("virtblk_done") is None
+
+
+def test_a_count_that_cannot_be_is_not_believed():
+    target = kernel(count=MAX_SYMBOLS + 1)
+    assert ModuleSymbols(target).address("virtblk_done") is None
     assert max(size for _, size in target.reads) < 1 << 16
 
 
-def test_a_list_that_does_not_close():
-    target = guest()
-    inside = target.member("struct module", "list").offset
-    target.memory[SECOND][inside:inside + 8] = target.encode(FIRST + inside, 8)
-    assert symbol_name(target, 0xE0000000) is None
-
-
-def test_a_kernel_without_modules():
-    assert symbol_name(FakeTarget(), TEXT) is None
+def test_a_list_that_loops_ends():
+    target = kernel()
+    inside = target.types["struct module"][1]["list"].offset
+    target.memory[MODULES + 0x200][inside:inside + 8] = target.encode(MODULES + 0x100 + inside, 8)
+    assert ModuleSymbols(target).address("virtblk_done") is None

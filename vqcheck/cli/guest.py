@@ -7,7 +7,6 @@ from .. import debugger
 from ..guest import module_symbols
 from ..render.escape import shortened
 from ..snapshot.model import GUEST
-from ..target.errors import Corrupt, NullPointer, Unreadable
 from ..target.layout import read_file
 from ..target.layout_target import Use
 from ..target.target import Target
@@ -27,9 +26,6 @@ EXAMPLES = """\
 
 FACE = debugger.Face(name=f"vqcheck {NAME}", side=GUEST, metavar="NAME", summary=SUMMARY, examples=EXAMPLES,
                      take=SIDES[GUEST].take, show=SIDES[GUEST].show)
-
-ATTEMPTS = 3
-"""How often a running kernel is read, if it changed underway so that nothing could be made of it."""
 
 LONGEST = 1000
 """Characters of a note at most."""
@@ -51,17 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it."""
-    target = _open(options)
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            debugger.gather(FACE, options, target, put)
-            return OK
-        except (Corrupt, NullPointer, Unreadable) as problem:
-            if not options.live:
-                raise
-            if attempt == ATTEMPTS:
-                raise Failed(f"{problem} (in {ATTEMPTS} attempts: a running kernel changes while it is read)")
-    raise AssertionError("unreachable")
+    debugger.gather(FACE, options, _open(options), put)
+    return OK
 
 
 def _open(options: argparse.Namespace) -> Target:

@@ -17,8 +17,8 @@ from .vmcore_file import ELF, DumpFile
 
 KCORE = "/proc/kcore"
 
-SAID_OTHERWISE = ("flattened format", "did not match any loaded modules", "no build ID")
-"""Of drgn's warnings: what slows down only, and files that were tried and are not what is wanted."""
+SAID_OTHERWISE = ("flattened format", "did not match any loaded modules", "no build ID", "failed to load '")
+"""Of drgn's warnings: what slows down only, files that were tried and are not what is wanted, its own plugins."""
 MAX_WARNINGS = 3
 
 ARCHITECTURES: Dict[int, Dict[bool, "drgn.Architecture"]] = {
