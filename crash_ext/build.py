@@ -67,7 +67,7 @@ def _stamp(tools: Tools) -> str:
     digest = hashlib.sha256()
     for path in sorted(SOURCES.glob("*.[ch]")) + [SOURCES / "Makefile"]:
         digest.update(path.read_bytes())
-    crash = _output([tools.crash, "--version"]).strip().splitlines()[:1]
+    crash = _output([tools.crash, "--version"]).strip().splitlines()[:1] + [_output([tools.crash, "--buildinfo"])]
     python = _output([tools.python, "-c", "import sys; print(sys.executable, sys.version)"])
     return f"{digest.hexdigest()}\n{SOURCES}\n{tools}\n{crash}\n{python}"
 

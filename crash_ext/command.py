@@ -6,7 +6,6 @@ from vqcheck import debugger
 from vqcheck.guest import snapshot
 from vqcheck.render import guest_text
 from vqcheck.snapshot.model import GUEST
-from vqcheck.target.target import Target
 
 from .target_base import CrashTarget
 
@@ -43,12 +42,8 @@ class Help(NamedTuple):
 
 def run(words: Sequence[str], open_target: Callable[[], CrashTarget], write: Callable[[str], Any]) -> None:
     """Run `vqstate WORDS...`.  Whatever happens, the session goes on."""
-    def prepared() -> Target:
-        target = open_target()
-        target.ensure_modules(snapshot.NEEDED_TYPES.items())
-        return target
     try:
-        debugger.run(FACE, words, prepared, write)
+        debugger.run(FACE, words, open_target, write)
     except KeyboardInterrupt:
         _last_words("interrupted")
     except BrokenPipeError:

@@ -17,7 +17,11 @@ class Kept:
         """Compare what is loaded with what was loaded when the answers were given."""
         if modules != self._modules:
             self._modules = modules
-            self._answers = {key: answer for key, answer in self._answers.items() if answer is not None}
+            self.forget_missing()
+
+    def forget_missing(self) -> None:
+        """Ask again for what was not found: other debug information has come."""
+        self._answers = {key: answer for key, answer in self._answers.items() if answer is not None}
 
     def get(self, question: Callable[..., Any], *words: Any) -> Any:
         """The answer to `question(*words)`, asked once; None stands for absent."""

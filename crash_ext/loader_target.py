@@ -4,17 +4,13 @@ from typing import Any, Dict, Iterable, Optional
 
 import _vqcrash
 
-from vqcheck.target.errors import Unreadable
 from vqcheck.target.target import Identity, Member
 
 from . import loader_types
-from .target_base import UNREADABLE, CrashTarget
+from .target_base import CrashTarget
 
 PSEUDO_SYMBOL = "_MODULE_"
 """Begins the names that crash itself gives to the ends of modules."""
-
-LAST = (1 << 64) - 1
-"""The last address; beyond it C would count from 0 again."""
 
 
 class LoaderTarget(CrashTarget):
@@ -22,29 +18,34 @@ class LoaderTarget(CrashTarget):
 
     def __init__(self) -> None:
         self._facts: Dict[str, Any] = _vqcrash.facts()
-        self.byte_order = self._facts["byte_order"]
-        self.pointer_size = self._facts["pointer_size"]
+        super().__init__(None if self._facts["live"] else self._facts["dump"])
         loader_types.refresh()
 
-    def symbol(self, name: str) -> Optional[int]:
+    def gdb(self, command: str) -> Optional[str]:
+        answer: Optional[str] = _vqcrash.gdb(command)
+        return answer
+
+    def crash_symbol(self, name: str) -> Optional[int]:
         address: Optional[int] = _vqcrash.symbol(name)
         return address
 
-    def symbol_name(self, address: int) -> Optional[str]:
-        name: Optional[str] = _vqcrash.symbol_name(address) if 0 <= address <= LAST else None
+    def crash_name(self, address: int) -> Optional[str]:
+        name: Optional[str] = _vqcrash.symbol_name(address)
         return None if name is None or name.startswith(PSEUDO_SYMBOL) else name
 
-    def type_size(self, type_name: str) -> Optional[int]:
+    def gdb_size(self, type_name: str) -> Optional[int]:
         return loader_types.size(type_name)
 
-    def member(self, type_name: str, path: str) -> Optional[Member]:
+    def gdb_member(self, type_name: str, path: str) -> Optional[Member]:
         return loader_types.member(type_name, path)
 
-    def read(self, address: int, size: int, physical: bool = False) -> bytes:
-        raw: Optional[bytes] = _vqcrash.readmem(address, size, physical) if 0 <= address <= LAST else None
-        if raw is None:
-            raise Unreadable(address, size, UNREADABLE)
+    def crash_reads(self, address: int, size: int, physical: bool) -> Optional[bytes]:
+        raw: Optional[bytes] = _vqcrash.readmem(address, size, physical)
         return raw
+
+    def physical(self, address: int) -> Optional[int]:
+        found: Optional[int] = _vqcrash.physical(address)
+        return found
 
     def release(self) -> str:
         return str(self._facts["release"])
@@ -60,7 +61,7 @@ class LoaderTarget(CrashTarget):
         return bool(_vqcrash.load_module(name, path))
 
     def forget_types(self) -> None:
-        loader_types.refresh()
+        loader_types.forget_missing()
 
     def identity(self) -> Identity:
         facts = self._facts

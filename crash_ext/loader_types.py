@@ -31,6 +31,11 @@ def refresh() -> None:
     _kept.refresh(_vqcrash.modules())
 
 
+def forget_missing() -> None:
+    """Ask again for what was not found."""
+    _kept.forget_missing()
+
+
 def size(type_name: str) -> Optional[int]:
     """The size of a type."""
     field: Optional[_Field] = _kept.get(_field, type_name, None)

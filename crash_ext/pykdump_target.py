@@ -1,18 +1,16 @@
 """crash as a Target, through PyKdump."""
 import os
-import struct
-import sys
 from typing import Iterable, Optional
 
 import crash
 import pykdump
 from pykdump import API
 
-from vqcheck.target.errors import Unreadable
+from vqcheck.target.errors import NotSupported, Unreadable
 from vqcheck.target.target import Identity, Member
 
 from . import pykdump_types
-from .target_base import UNREADABLE, CrashTarget
+from .target_base import CrashTarget
 
 LIVE = ("/dev/", "/proc/")
 """Where the memory of the running kernel is read from."""
@@ -25,33 +23,45 @@ class PykdumpTarget(CrashTarget):
     Nor are its calls that end the program without an exception when crash fails.
     """
 
-    byte_order = sys.byteorder  # crash reads dumps of its own byte order
-    pointer_size = struct.calcsize("P")
-
     def __init__(self) -> None:
+        super().__init__(None if _is_live() else _dump())
+        if "on" in str(API.exec_crash_command("set zero_excluded")).split():
+            raise NotSupported("crash was told to read what is left out of the dump as zeros, and PyKdump would pass "
+                               "them on; `set zero_excluded off` ends that")
         pykdump_types.refresh()
 
-    def symbol(self, name: str) -> Optional[int]:
+    def gdb(self, command: str) -> Optional[str]:
+        answer: Optional[str] = API.exec_gdb_command(command)
+        return answer
+
+    def crash_symbol(self, name: str) -> Optional[int]:
         return int(crash.sym2addr(name)) or None
 
-    def symbol_name(self, address: int) -> Optional[str]:
+    def crash_name(self, address: int) -> Optional[str]:
         name: Optional[str] = crash.addr2sym(address)
         return name or None
 
-    def type_size(self, type_name: str) -> Optional[int]:
+    def gdb_size(self, type_name: str) -> Optional[int]:
         return pykdump_types.size(type_name)
 
-    def member(self, type_name: str, path: str) -> Optional[Member]:
+    def gdb_member(self, type_name: str, path: str) -> Optional[Member]:
         return pykdump_types.member(type_name, path)
 
-    def read(self, address: int, size: int, physical: bool = False) -> bytes:
+    def crash_reads(self, address: int, size: int, physical: bool) -> Optional[bytes]:
         if address == 0:
             raise Unreadable(address, size, "PyKdump does not read at address 0")
         try:
             raw: bytes = crash.readmem(address, size, crash.PHYSADDR if physical else crash.KVADDR)
         except crash.error:
-            raise Unreadable(address, size, UNREADABLE)
+            return None
         return raw
+
+    def physical(self, address: int) -> Optional[int]:
+        try:
+            lines = str(API.exec_crash_command(f"vtop {address:x}")).splitlines()
+            return int(lines[1].split()[1], 16)
+        except (crash.error, IndexError, ValueError):
+            return None
 
     def release(self) -> str:
         return str(API.sys_info.RELEASE)
@@ -60,7 +70,10 @@ class PykdumpTarget(CrashTarget):
         return str(API.sys_info["DEBUG KERNEL" if "DEBUG KERNEL" in API.sys_info else "KERNEL"]).split(" ", 1)[0]
 
     def modules(self) -> Iterable[str]:
-        names: Iterable[str] = API.lsModules()
+        try:
+            names: Iterable[str] = API.lsModules()
+        except crash.error:  # started with --no_modules
+            return ()
         return names
 
     def load_module(self, name: str, path: str) -> bool:
@@ -72,14 +85,22 @@ class PykdumpTarget(CrashTarget):
 
     def forget_types(self) -> None:
         API.purge_typeinfo()  # for the programs that come after this one
-        pykdump_types.refresh()
+        pykdump_types.forget_missing()
 
     def identity(self) -> Identity:
-        source = str(API.sys_info.DUMPFILE).split(",", 1)[0]
-        live = source.startswith(LIVE)
+        live = _is_live()
         return Identity(
             debugger=f"crash {crash.Crash_run} (PyKdump {pykdump.__version__})",
             method="live" if live else "dump",
-            source=None if live else os.path.basename(source),
+            source=None if live else os.path.basename(_dump()),
             machine=str(API.sys_info.machine),
         )
+
+
+def _dump() -> str:
+    """The path of what is read."""
+    return str(API.sys_info.DUMPFILE).split(",", 1)[0]
+
+
+def _is_live() -> bool:
+    return _dump().startswith(LIVE)

@@ -27,6 +27,11 @@ def refresh() -> None:
         _kept.refresh(None)
 
 
+def forget_missing() -> None:
+    """Ask again for what was not found."""
+    _kept.forget_missing()
+
+
 def size(type_name: str) -> Optional[int]:
     """The size of a type."""
     info = _kept.get(_typeinfo, type_name)

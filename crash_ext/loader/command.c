@@ -131,6 +131,7 @@ static void run_python(void)
 static void cmd_vqstate(void)
 {
 	struct sigaction interrupt, broken_pipe, ignore = { .sa_handler = SIG_IGN };
+	int redirected = fp != stdout;
 
 	/* Python installs a handler for SIGINT of its own; a write to a closed pipe is to fail, not to jump. */
 	sigaction(SIGINT, NULL, &interrupt);
@@ -138,8 +139,14 @@ static void cmd_vqstate(void)
 	run_python();
 	sigaction(SIGPIPE, &broken_pipe, NULL);
 	sigaction(SIGINT, &interrupt, NULL);
-	if (guard_was_torn_down())
+	if (guard_was_torn_down()) {
+		if (!redirected) {  /* else nobody may be there to read it, which is a way to get here */
+			fp = stdout;
+			error(INFO, "crash gave up in the middle: the debug information may be of a kind that it "
+			      "does not understand\n");
+		}
 		RESTART();
+	}
 }
 
 static void __attribute__((constructor)) load(void)

@@ -23,10 +23,32 @@ static void do_read(void *data)
 				RETURN_ON_ERROR | QUIET);
 }
 
+/*
+ * Pages that were left out of a dump are not to be read as zeros, which crash does after `--zero_excluded`, and always
+ * with sadump's.  Returns whether it did; whoever asked for that gets it back.
+ */
+static int stop_zero_fill(void)
+{
+	int was = SADUMP_DUMPFILE() ? sadump_is_zero_excluded() : (*diskdump_flags & ZERO_EXCLUDED) != 0;
+
+	if (was && SADUMP_DUMPFILE())
+		sadump_unset_zero_excluded();
+	*diskdump_flags &= ~(ulong)ZERO_EXCLUDED;
+	return was;
+}
+
+static void resume_zero_fill(void)
+{
+	if (SADUMP_DUMPFILE())
+		sadump_set_zero_excluded();
+	else
+		*diskdump_flags |= ZERO_EXCLUDED;
+}
+
 static PyObject *vq_readmem(PyObject *self, PyObject *args)
 {
 	struct read_request request = { .done = FALSE };
-	int physical;
+	int physical, zero_filled;
 	PyObject *bytes;
 
 	(void)self;
@@ -39,9 +61,39 @@ static PyObject *vq_readmem(PyObject *self, PyObject *args)
 		return NULL;
 	request.buffer = PyBytes_AS_STRING(bytes);
 	request.memory = physical ? PHYSADDR : KVADDR;
-	if (guarded(do_read, &request) && request.done)
+	zero_filled = stop_zero_fill();
+	if (!guarded(do_read, &request))
+		request.done = FALSE;
+	if (zero_filled)
+		resume_zero_fill();
+	if (request.done)
 		return bytes;
 	Py_DECREF(bytes);
+	Py_RETURN_NONE;
+}
+
+struct translation {
+	ulong address;
+	physaddr_t physical;
+	int done;
+};
+
+static void do_translate(void *data)
+{
+	struct translation *request = data;
+
+	request->done = kvtop(NULL, request->address, &request->physical, 0);
+}
+
+static PyObject *vq_physical(PyObject *self, PyObject *args)
+{
+	struct translation request = { .done = FALSE };
+
+	(void)self;
+	if (!PyArg_ParseTuple(args, "k", &request.address))
+		return NULL;
+	if (guarded(do_translate, &request) && request.done)
+		return PyLong_FromUnsignedLongLong(request.physical);
 	Py_RETURN_NONE;
 }
 
@@ -216,15 +268,13 @@ static PyObject *vq_modules(PyObject *self, PyObject *unused)
 static PyObject *vq_facts(PyObject *self, PyObject *unused)
 {
 	(void)self, (void)unused;
-	return Py_BuildValue("{s:s, s:s, s:s, s:s, s:s, s:N, s:i, s:s}",
+	return Py_BuildValue("{s:s, s:s, s:s, s:s, s:s, s:N}",
 			     "crash", pc->program_version,
 			     "release", kt->utsname.release,
 			     "machine", kt->utsname.machine,
 			     "kernel", pc->namelist,
 			     "dump", pc->dumpfile,
-			     "live", PyBool_FromLong(ACTIVE()),
-			     "pointer_size", (int)sizeof(void *),
-			     "byte_order", PY_LITTLE_ENDIAN ? "little" : "big");
+			     "live", PyBool_FromLong(ACTIVE()));
 }
 
 /* Writes where crash does, so that pipes, redirection and the pager work. */
@@ -244,6 +294,7 @@ static PyObject *vq_write(PyObject *self, PyObject *args)
 
 static PyMethodDef methods[] = {
 	{ "readmem", vq_readmem, METH_VARARGS, "readmem(address, size, physical) -> bytes or None" },
+	{ "physical", vq_physical, METH_VARARGS, "physical(kernel address) -> address or None" },
 	{ "symbol", vq_symbol, METH_VARARGS, "symbol(name) -> address or None" },
 	{ "symbol_name", vq_symbol_name, METH_VARARGS, "symbol_name(address) -> name or None" },
 	{ "datatype", vq_datatype, METH_VARARGS, "datatype(name, member) -> (bytes, bit offset, bytes, name, code) or None" },

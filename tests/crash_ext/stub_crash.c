@@ -4,7 +4,7 @@
  *     stub_crash VERSION SO COMMAND...
  *
  * A COMMAND is a line at the prompt: `vqstate WORDS`, perhaps with `> FILE` or `| true`; `help`; `handler`, which
- * tells whether crash's own handlers are in place.
+ * tells whether crash's own handlers are in place; `zero_excluded`, which tells whether that is set, and sets it.
  */
 #include <defs.h>
 #include <dlfcn.h>
@@ -22,6 +22,8 @@ struct kernel_table *kt = &kernel;
 struct symbol_table_data *st = &symbols;
 char *args[MAXARGS];
 int argcnt;
+static ulong dump_flags;
+ulong *diskdump_flags = &dump_flags;
 
 /* As error(FATAL) does. */
 static void jump(void)
@@ -92,11 +94,37 @@ int readmem(ulonglong address, int memory, void *buffer, long size, char *type, 
 		jump();
 	if (memory == KVADDR)
 		address -= 0x1000;
+	if (address > 256 && (dump_flags & ZERO_EXCLUDED)) {
+		memset(buffer, 0, size);
+		return TRUE;
+	}
 	if (address > 256 || address + size > 256)
 		return FALSE;
 	for (at = 0; at < size; at++)
 		((unsigned char *)buffer)[at] = memory == KVADDR ? address + at : 255 - address - at;
 	return TRUE;
+}
+
+int sadump_is_zero_excluded(void)
+{
+	return FALSE;
+}
+
+void sadump_set_zero_excluded(void)
+{
+}
+
+void sadump_unset_zero_excluded(void)
+{
+}
+
+int kvtop(struct task_context *context, ulong address, physaddr_t *physical, int verbose)
+{
+	(void)context, (void)verbose;
+	if (address == 0xdead)
+		jump();
+	*physical = address - 0x1000;
+	return address >= 0x1000;
 }
 
 static struct syment here = { .value = 0x1000, .name = "here" };
@@ -169,6 +197,11 @@ static void run(char *line)
 	char *file = strstr(line, "> "), **text;
 
 	fp = stdout;
+	if (STREQ(line, "zero_excluded")) {
+		printf("%s\n", dump_flags & ZERO_EXCLUDED ? "on" : "off");
+		dump_flags |= ZERO_EXCLUDED;
+		return;
+	}
 	if (STREQ(line, "handler")) {
 		sigaction(SIGINT, NULL, &interrupt);
 		printf("%s\n", interrupt.sa_handler == crash_handler ? "crash's" : "another");

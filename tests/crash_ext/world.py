@@ -10,16 +10,20 @@ TYPES = {"virtio_blk": ["struct virtio_blk", "struct virtio_blk_vq"],
 
 
 def described(target: FakeTarget, modules: Iterable[str] = ("virtio", "virtio_ring", "virtio_pci", "virtio_blk"),
-              release: str = "6.1.0-made-up", kernel: str = "/nowhere/vmlinux") -> str:
-    """The guest as a Python literal."""
+              crash_knows: bool = True, **more: str) -> str:
+    """The guest as a Python literal; what is in no module is built in; does crash know of the modules?"""
     world: Dict[str, Any] = {
         "symbols": target.symbols,
         "types": {name: (size, {path: tuple(member) for path, member in members.items()})
                   for name, (size, members) in target.types.items()},
         "memory": {address: bytes(raw) for address, raw in target.memory.items()},
-        "modules": {name: TYPES.get(name, []) for name in modules},
-        "release": release,
-        "kernel": kernel,
+        "types_of": {name: TYPES.get(name, []) for name in modules},
+        "modules": list(modules) if crash_knows else [],
+        "release": "6.1.0-0-made-amd64",
+        "kernel": "/nowhere/vmlinux",
+        "dump": "/dumps/made-up.core",
+        "page_offset": 0,
+        **more,
     }
     return repr(world)
 

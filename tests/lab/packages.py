@@ -110,6 +110,11 @@ class Archive:
         return tree
 
 
+def main_mirror() -> str:
+    """The address of the archive itself, without its updates."""
+    return next(uri for uri, release in _machine_sources() if release == SUITE)
+
+
 def _machine_sources() -> List[Tuple[str, str]]:
     """(address, release) of each Debian archive that this machine's apt knows."""
     listing = subprocess.run(

@@ -19,7 +19,7 @@ VIRTIO = ("PCI", "MMIO", "BLK", "SCSI", "NET", "RNG", "SERIAL", "BALLOON", "INPU
 
 MACHINES: Dict[str, List[str]] = {
     "x86_64": ["I440FX", "Q35", "MICROVM", "SERIAL_ISA", "MEM_DEVICE", "NVDIMM"],
-    "aarch64": ["ARM_VIRT"],
+    "aarch64": ["ARM_VIRT", "ARM_V7M"],  # the latter as target/arm does not link without it
 }
 
 CONFIGURE = """--without-default-features --without-default-devices --enable-system --disable-user --enable-tcg

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tests.fake_target import FakeTarget
 from vqcheck.target import recording, vqcap
-from vqcheck.target.errors import NotRecorded, NotSupported, Unreadable
+from vqcheck.target.errors import NotRecorded, NotSupported, NoType, Unreadable
 from vqcheck.target.recording import Recorder, Replay
 from vqcheck.target.target import Thread
 
@@ -57,6 +57,19 @@ def test_a_recorder_asks_the_debugger_once(target):
         recorder.read(0x1000, 8)
     assert target.reads == [(0x1000, 32)]
     assert recorder.reads == 1
+
+
+def test_why_a_type_is_missing_is_recorded(target):
+    target.why_no_type = {"struct nothing": "install it"}.get
+    recorder = Recorder(target)
+
+    def refused(asked):
+        with pytest.raises(NoType, match="^no debug information for struct nothing: install it$"):
+            asked.size_of("struct nothing")
+    refused(target)
+    refused(recorder)
+    refused(replayed(recorder))
+    assert replayed(recorder).why_no_type("struct other") is None
 
 
 def test_a_longer_read_at_the_same_place_is_a_new_one(target):

@@ -61,8 +61,10 @@ def _chip(descriptor: View) -> Optional[str]:
 def _msi(descriptor: View) -> MsiMessage:
     # msi_desc moved from irq_data to irq_common_data in Linux 4.3 (b237721c5d95 "genirq: Move field 'msi_desc' from
     # irq_data into irq_common_data").
-    message = descriptor.follow("struct msi_desc", "irq_common_data.msi_desc", "irq_data.msi_desc") \
-        .embedded("struct msi_msg", "msg")
+    paths = ("irq_common_data.msi_desc", "irq_data.msi_desc")
+    if descriptor.pointer(*paths) == 0:
+        raise NotSupported("not applicable: the interrupt is not message-signalled")
+    message = descriptor.follow("struct msi_desc", *paths).embedded("struct msi_msg", "msg")
     address = message.uint("address_hi") << 32 | message.uint("address_lo")
     return MsiMessage(Hex(address), Hex(message.uint("data")))
 

@@ -19,11 +19,6 @@ from .drivers.base import MAX_QUEUES
 from .irqs import Irqs
 from .lists import list_entries
 
-NEEDED_TYPES = {"virtio_blk": "struct virtio_blk", "virtio_ring": "struct vring_virtqueue",
-                "virtio": "struct virtio_device", "virtio_pci": "struct virtio_pci_device"}
-"""Kernel modules whose debug information the walk needs, where they are not built in, and a type of each by which to
-tell whether it is there.  First those that tend to describe the others' types too."""
-
 MAX_DEVICE_ID = 0xFFFF
 """PCI and virtio have 16 bits for it."""
 
@@ -116,7 +111,7 @@ def _queues(target: Target, device: VirtioDevice) -> Tuple[List[int], Optional[s
 def _device(target: Target, choice: Choice, irqs: Irqs) -> Device:
     driver = choice.candidate.driver
     found = driver.device
-    absent = Absences(status="the driver keeps no copy of it")
+    absent = Absences(status="not applicable: Linux keeps no copy of it")
     if found.why_no_bus:
         absent["bus"] = found.why_no_bus
     device_id = found.view.uint("id.device")

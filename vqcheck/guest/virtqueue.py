@@ -26,6 +26,9 @@ COMMON_FIELDS = ("address", "num_free", "callback", "free_list_problem", "absent
 """What of the driver's state does not need it."""
 
 
+NO_CALLBACK = "not applicable: the queue has no callback, the driver polls it"
+
+
 class DeviceContext(NamedTuple):
     """What the queues of one device have in common."""
 
@@ -47,7 +50,7 @@ def read_queue(target: Target, virtqueue: int, count: Optional[int], context: De
     index = common.uint("index")
     irq, why = context.irqs.of_queue(virtqueue, context.virtio_device)
     if irq is None:
-        absent["irq"] = why or "not known"
+        absent["irq"] = NO_CALLBACK if common.pointer("callback") == 0 else why or "not known"
     else:
         irq = _with_vector(target, irq, context, virtqueue, index)
     queue = Queue(

@@ -3,6 +3,7 @@
 Each of these is an ordinary outcome on a partial dump or a stripped binary.  Whoever gathers a record turns it into an
 absent value with the error's text as the reason.
 """
+from typing import Optional
 
 
 class TargetError(Exception):
@@ -35,10 +36,10 @@ class NoSymbol(TargetError):
 
 
 class NoType(TargetError):
-    """The debugger has no debug information for a type."""
+    """The debugger has no debug information for a type; `why` says how to get it, where that is known."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"no debug information for {name}")
+    def __init__(self, name: str, why: Optional[str] = None) -> None:
+        super().__init__(f"no debug information for {name}" + (f": {why}" if why else ""))
         self.name = name
 
 

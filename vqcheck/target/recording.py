@@ -44,6 +44,12 @@ class Recorder(Target):
             self.bundle.members[key] = self.target.member(type_name, path)
         return self.bundle.members[key]
 
+    def why_no_type(self, type_name: str) -> Optional[str]:
+        reason = self.target.why_no_type(type_name)
+        if reason is not None:
+            self.bundle.refused[f"type {type_name}"] = reason
+        return reason
+
     def read(self, address: int, size: int, physical: bool = False) -> bytes:
         known = self.bundle.memory.get((physical, address), b"")
         if len(known) >= size:
@@ -114,6 +120,9 @@ class Replay(Target):
         if (type_name, path) not in self.bundle.members:
             raise NotRecorded(f"the recording does not hold {type_name}.{path}")
         return self.bundle.members[(type_name, path)]
+
+    def why_no_type(self, type_name: str) -> Optional[str]:
+        return self.bundle.refused.get(f"type {type_name}")
 
     def read(self, address: int, size: int, physical: bool = False) -> bytes:
         found = self._recorded(address, size, physical)

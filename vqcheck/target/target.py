@@ -86,6 +86,10 @@ class Target:
         """What is being read, and how."""
         raise NotImplementedError
 
+    def why_no_type(self, type_name: str) -> Optional[str]:
+        """Why there is no debug information for a type and what would bring it; None if nothing is known of that."""
+        return None
+
     # What follows is the same for every target.
 
     def address_of(self, name: str) -> int:
@@ -99,7 +103,7 @@ class Target:
         """The size of a type.  Raises NoType."""
         size = self.type_size(type_name)
         if size is None:
-            raise NoType(type_name)
+            raise NoType(type_name, self.why_no_type(type_name))
         return size
 
     def member_of(self, type_name: str, *paths: str) -> Member:

@@ -44,7 +44,7 @@ def addr2sym(address: int) -> Optional[str]:
 
 def gdb_typeinfo(name: str) -> Dict[str, Any]:
     typeinfo_calls.append(name)
-    hidden = {one for module, types in world["modules"].items() if module not in loaded for one in types}
+    hidden = {one for module, types in world["types_of"].items() if module not in loaded for one in types}
     if name in hidden or name not in world["types"]:
         raise error("PyKdump/GDB error")
     size, members = world["types"][name]
@@ -78,8 +78,12 @@ def register_epython_prog(name: str, short: str, synopsis: str, text: str) -> bo
 
 
 def exec_crash_command(line: str) -> str:
-    """`mod`, `mod -s`, `alias`: what the project uses."""
+    """`mod`, `mod -s`, `alias`, `set zero_excluded`, `vtop`: what the project uses."""
     words = line.replace('"', "").split()
+    if words == ["set", "zero_excluded"]:
+        return f"zero_excluded: {os.environ.get('DOUBLE_ZERO_EXCLUDED', 'off')}\n"
+    if words[0] == "vtop":
+        return f"VIRTUAL           PHYSICAL        \n{words[1]}  {int(words[1], 16) - world['page_offset']:x}\n\n"
     if words == ["mod"]:
         return "".join(f"{name} {loaded.get(name, '(not loaded)')}\n" for name in world["modules"]) or _fail("")
     if words[:2] == ["mod", "-s"] and len(words) == 4:

@@ -26,9 +26,10 @@ STACK_XOFF = 1 << 1
 """netdev_queue.state: __QUEUE_STATE_DRV_XOFF, __QUEUE_STATE_STACK_XOFF."""
 
 TOKEN_TAG = 3
-"""Bits of a transmit token that are no part of its address.  They say whether it is an sk_buff or an XDP frame, but
-not in the same way everywhere: bit 0 is an XDP frame since Linux 5.0 (5050471d35d1), bit 1 an orphaned sk_buff since
-6.11, and from 6.13 on both together are an enum virtnet_xmit_type.  sk_buff.dev tells it in all of them."""
+"""Bits of a transmit token that are no part of its address.  They tell an sk_buff from an XDP frame, but not in the
+same way everywhere: bit 0 marked an XDP frame first (Linux 5.0, 5050471d35d1) and bit 1 an orphaned sk_buff later, in
+stable releases of 6.1 too; enum virtnet_xmit_type then made 1 the orphan and 2 the frame.  sk_buff.dev tells it in
+all of them."""
 
 
 class NetDriver(Driver):
@@ -106,7 +107,7 @@ class NetDriver(Driver):
         if pair >= pairs:
             raise Corrupt(f"struct virtnet_info has {pairs} queue pairs and none for queue {queue.queue_index}")
         array, kind = ("sq", "struct send_queue") if queue.queue_index % 2 else ("rq", "struct receive_queue")
-        one = View(self.target, kind, info.pointer(array) + pair * self.target.size_of(kind))
+        one = _element(info, array, kind, pair)
         if queue.driver is None or one.pointer("vq") != queue.driver.address:
             raise Corrupt(f"virtnet_info.{array}[{pair}] is not of this queue")
         # Transmit queues have had NAPI since Linux 4.12 (b92f1e6751a6 "virtio-net: transmit napi"); where they have a
@@ -119,8 +120,7 @@ class NetDriver(Driver):
         count = net.uint("num_tx_queues")
         if pair >= count:
             raise Corrupt(f"the interface has {count} transmit queues and none of number {pair}")
-        size = self.target.size_of("struct netdev_queue")
-        queue = View(self.target, "struct netdev_queue", net.pointer("_tx") + pair * size)
+        queue = _element(net, "_tx", "struct netdev_queue", pair)
         if queue.pointer("dev") != net.address:
             raise Corrupt(f"net_device._tx[{pair}] is no transmit queue of this interface")
         absent = Absences()
@@ -134,3 +134,9 @@ class NetDriver(Driver):
             trans_start=absent.take("trans_start", queue.uint, "trans_start"),
             absent=dict(absent),
         )
+
+
+def _element(holder: View, member: str, kind: str, index: int) -> View:
+    """One struct of the array that a member points at."""
+    first = holder.follow(kind, member)
+    return View(holder.target, kind, first.address + index * holder.target.size_of(kind))

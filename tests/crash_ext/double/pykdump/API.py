@@ -1,5 +1,6 @@
 """A double of pykdump.API, with the traps that were measured in the real one."""
-from typing import Any, Dict, List, Tuple
+import os
+from typing import Any, Dict, List, Optional, Tuple
 
 import crash
 from crash import exec_crash_command, readmem  # noqa: F401  (`from pykdump.API import *` gives them)
@@ -18,7 +19,7 @@ class _SysInfo(Dict[str, Any]):
             raise AttributeError(name) from None
 
 
-sys_info = _SysInfo(RELEASE=crash.world["release"], KERNEL=crash.world["kernel"], DUMPFILE="/dumps/made-up.core",
+sys_info = _SysInfo(RELEASE=crash.world["release"], KERNEL=crash.world["kernel"], DUMPFILE=crash.world["dump"],
                     MACHINE="x86_64  (2596 Mhz)", machine="x86_64", livedump=False)
 
 
@@ -83,5 +84,21 @@ def purge_typeinfo() -> None:
     _typeinfo.clear()
 
 
+def exec_gdb_command(command: str) -> Optional[str]:
+    """`show endian`, `printf … sizeof(void *)`, `add-symbol-file "FILE" 0`: what the project uses; else None."""
+    if command == "show endian":
+        return "The target endianness is set automatically (currently little endian).\n"
+    if command == 'printf "%lu", sizeof(void *)':
+        return "8"
+    name, path, address = command.split()
+    module = os.path.basename(path.strip('"')).split(".")[0]
+    if name != "add-symbol-file" or address != "0" or module not in crash.world["types_of"]:
+        return None
+    crash.loaded[module] = "gdb"
+    return f"add symbol table from file {path}\n"
+
+
 def lsModules() -> List[str]:  # noqa: N802
+    if not crash.world["modules"]:
+        raise crash.error("mod: cannot access vmalloc'd module memory\n")
     return list(crash.world["modules"])
