@@ -4,7 +4,7 @@ import pytest
 from tests.fake_target import FakeTarget
 from tests.layouts import BUILD_ID, RELEASE, SLIDE, MemoryOnly
 from vqcheck.target import layout
-from vqcheck.target.errors import NoType, NotSupported
+from vqcheck.target.errors import NotSupported, NoType
 from vqcheck.target.layout import About, NotInLayout, Slot
 from vqcheck.target.layout_target import LayoutMismatch, LayoutTarget, Use, kernel_bias, on_kernel
 from vqcheck.target.target import Member
