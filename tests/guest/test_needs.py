@@ -8,7 +8,8 @@ import pytest
 import vqcheck.guest
 from tests import recordings
 from tests.guest.machine import RELEASES, WITH_PACKED_RINGS, machine
-from vqcheck.guest import needs, snapshot
+from vqcheck.guest import needs, snapshot, tasks
+from vqcheck.guest.irqs import SHARED_HANDLERS
 from vqcheck.target.errors import TargetError
 from vqcheck.target.recording import Recorder
 
@@ -69,8 +70,9 @@ def test_nothing_is_listed_twice():
         assert all(A_TYPE.fullmatch(one) or A_SYMBOL.fullmatch(one) for one in listed)
 
 
-@pytest.mark.parametrize("name", ["vp_interrupt", "vp_vring_interrupt", "vm_interrupt", "virtblk_done", "skb_recv_done",
-                                  "skb_xmit_done", "virtnet_poll", "virtscsi_req_done", "vring_interrupt"])
+@pytest.mark.parametrize("name", sorted({
+    *SHARED_HANDLERS, *tasks._RULES, "blk_end_sync_rq", "bio_chain_endio", "virtblk_done", "skb_recv_done",
+    "skb_xmit_done", "virtnet_poll", "virtscsi_req_done", "vring_interrupt"}))
 def test_functions_that_walkers_know_by_name_are_named(name):
     assert needs.NAMES.search(name)
 

@@ -16,7 +16,7 @@ KERNEL_TYPES = (
     "struct list_head", "struct hlist_head", "struct maple_node", "struct maple_tree",
     "struct radix_tree_node", "struct radix_tree_root", "struct xa_node", "struct xarray", "struct cpumask",
     # Modules, whose own symbol tables are read
-    "struct module", "struct module_memory", "struct mod_kallsyms",
+    "struct module", "struct module_memory", "struct mod_kallsyms", "struct module_notes_attrs", "struct bin_attribute",
     # Interrupts
     "struct irq_chip", "struct irq_data", "struct irq_desc", "struct irqaction", "struct msi_desc", "struct msi_msg",
     # virtio
@@ -25,6 +25,10 @@ KERNEL_TYPES = (
     "struct block_device", "struct gendisk", "struct request", "struct request_queue", "struct blk_mq_ctx",
     "struct blk_mq_hw_ctx", "struct blk_mq_tags", "struct blk_mq_tag_set", "struct sbitmap", "struct sbitmap_queue",
     "struct sbitmap_word", "struct sbq_wait_state", "struct percpu_ref", "struct percpu_ref_data", "struct bio",
+    "struct elevator_queue", "struct elevator_type",
+    # Who waits for a request
+    "struct blkdev_dio", "struct completion", "struct dio", "struct iomap_dio", "struct swait_queue",
+    "struct __wait_queue", "struct wait_queue_entry", "struct task_struct",
     # Network
     "struct net_device", "struct netdev_queue", "struct napi_struct", "struct sk_buff", "struct softnet_data",
     # Consoles
@@ -44,9 +48,10 @@ SYMBOLS = (
 )
 
 NAMES = re.compile(r"virt|vring|^vp_|^vm_interrupt|^(skb_recv|skb_xmit|random_recv|req)_done$|^balloon_ack$|"
-                   r"^stats_request$|^(in|out|control|config)_intr$|^viommu_|_interrupt$")
-"""Functions of vmlinux that a queue's callback, an interrupt's handler or a NAPI poll may be, where the drivers are
-built in.  Those of modules are found in the modules' own symbol tables."""
+                   r"^stats_request$|^(in|out|control|config)_intr$|^viommu_|_interrupt$|"
+                   r"end_?io|_end_sync|_end_aio$|_end_bio$|_endbio$")
+"""Functions of vmlinux that walkers find pointers to: a queue's callback, an interrupt's handler or a NAPI poll, where
+the drivers are built in, and what a request or bio ends in.  Those of modules are found in the modules' own tables."""
 
 BASE = "_text"
 """KASLR moves what lies from here on.  On x86 the per-CPU symbols, which are offsets, lie below it until Linux 6.15
