@@ -30,7 +30,7 @@ def by_layout(monkeypatch, tmp_path):
         opened.append(name)
         return types.SimpleNamespace(target=on_kernel(use, MemoryOnly(machine()), said), notes=["cut\x1b off"])
     module = types.ModuleType(OPENER)
-    module.open_dump = lambda vmcore, use: finish(vmcore, use)
+    module.open_dump = finish
     module.open_live = lambda use: finish("live", use)
     monkeypatch.setitem(sys.modules, OPENER, module)
     return types.SimpleNamespace(path=path, said=said, shown=shown, opened=opened)
@@ -73,4 +73,5 @@ def test_without_drgn(refused, by_layout, monkeypatch):
     monkeypatch.delitem(sys.modules, "vqcheck.target.drgn_open", raising=False)
     monkeypatch.delitem(sys.modules, "vqcheck.target.drgn_target", raising=False)
     monkeypatch.setitem(sys.modules, "drgn", None)
-    assert refused("guest", "--live", "--layout", by_layout.path) == "drgn is not installed: pip install 'vqcheck[drgn]'"
+    complaint = refused("guest", "--live", "--layout", by_layout.path)
+    assert complaint == "drgn is not installed: pip install 'vqcheck[drgn]'"

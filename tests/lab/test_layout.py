@@ -181,5 +181,5 @@ def test_members_of_awkward_types(compiled: pathlib.Path) -> None:
     assert [path for path in NOWHERE if found.member("struct outer", path)] == []
     assert found.member("struct second", "theirs.y") == by_gdb(compiled, "struct second", ["theirs.y"])["theirs.y"]
     assert found.member("struct second", "theirs.x") is None, "that is of the other struct of this name"
-    assert (found.type_size("struct gone"), found.type_size("struct empty"), found.type_size("atomic_t")) == (None, 0, 4)
+    assert [found.type_size(name) for name in ("struct gone", "struct empty", "atomic_t")] == [None, 0, 4]
     assert found.symbols["gone"] is None and found.symbols["sample_done"] and found.symbols["one"]
