@@ -120,6 +120,15 @@ def on_kernel(use: Use, memory: Target, vmcoreinfo: Mapping[str, str], proof: bo
     return LayoutTarget(layout, memory, bias, warning, find_name)
 
 
+def in_debugger(use: Use, target: Target) -> LayoutTarget:
+    """A kernel in a debugger that knows its symbols, with a layout for the types that it lacks.
+
+    Raises LayoutMismatch as on_kernel() does; what build it is, its notes in memory say.
+    """
+    places = {f"SYMBOL({name})": target.symbol(name) for name in ANCHORS}
+    return on_kernel(use, target, {name: f"{address:x}" for name, address in places.items() if address is not None})
+
+
 def kernel_bias(layout: Layout, vmcoreinfo: Mapping[str, str]) -> int:
     """How far KASLR moved a kernel, in bytes.  Raises LayoutMismatch where that can't be told."""
     for name in ANCHORS:
