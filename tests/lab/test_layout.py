@@ -9,6 +9,7 @@ import pytest
 
 from vqcheck.snapshot.model import Snapshot
 from vqcheck.target import layout
+from vqcheck.target.survey import Needs
 from vqcheck.target.target import Member
 
 from . import layouts, sides
@@ -171,7 +172,7 @@ def by_gdb(program: pathlib.Path, type_name: str, paths: Sequence[str]) -> Dict[
 
 
 def test_members_of_awkward_types(compiled: pathlib.Path) -> None:
-    from vqcheck.target.drgn_layout import KernelFiles, Needs  # noqa: PLC0415 - needs drgn
+    from vqcheck.target.drgn_layout import KernelFiles  # noqa: PLC0415 - needs drgn
     needs = Needs(["struct outer", "struct holder", "struct second", "struct private_one", "struct empty",
                    "struct gone", "atomic_t"], ["one", "gone"], re.compile("_done$"), None)
     found = layout.unpack(layout.pack(KernelFiles(str(compiled)).survey(needs, "a test")))

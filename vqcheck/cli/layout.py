@@ -11,6 +11,7 @@ from ..render.tables import table
 from ..snapshot.write import write_file
 from ..target import kernel_files, module_files
 from ..target.layout import FORMAT, Layout, pack, read_file
+from ..target.survey import Needs
 from .drgn import needs_drgn
 from .verb import OK, Failed, put
 
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _save(options: argparse.Namespace) -> int:
     with needs_drgn():
-        from ..target.drgn_layout import KernelFiles, Needs  # noqa: PLC0415 - drgn need not be there
+        from ..target.drgn_layout import KernelFiles  # noqa: PLC0415 - drgn need not be there
     files = KernelFiles(options.vmlinux)
     for name, paths in _module_files(options, files.release).items():
         files.add_module(name, paths)
