@@ -129,9 +129,12 @@ def _holders(target: Bulk, view: View, in_use: List[int], field: str) -> Tuple[L
         pointers = _pointers(target, view, array, left)
         target.load(pointers, target.size_of("struct request"))
         for tag, pointer in zip(left, pointers):
+            if pointer == 0:
+                continue
+            request = View(target, "struct request", pointer)
             try:
-                if pointer and _holds(View(target, "struct request", pointer), field, tag):
-                    found[tag] = View(target, "struct request", pointer)
+                if _holds(request, field, tag):
+                    found[tag] = request
             except Unreadable as problem:
                 unread[tag] = str(problem)
     return list(found.values()), next((why for tag, why in unread.items() if tag not in found), None)
