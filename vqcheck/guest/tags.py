@@ -65,6 +65,8 @@ def _bitmaps(target: Bulk, view: View) -> List[_Bitmap]:
     """The bitmap of reserved tags, where there are any, and that of all others, whose tags follow on those."""
     found: List[_Bitmap] = []
     reserved = view.uint("nr_reserved_tags")
+    if reserved > MAX_TAGS:
+        raise Corrupt(f"{reserved} reserved tags are claimed")
     if reserved:
         found.append(_bitmap(target, view, "breserved_tags", 0))
     found.append(_bitmap(target, view, "bitmap_tags", reserved))
