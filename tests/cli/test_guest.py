@@ -78,7 +78,7 @@ def failing(monkeypatch, problems):
 def test_an_unknown_disk(vqcheck, opened):
     status, out, err = vqcheck("guest", "--live", "vdz")
     assert (status, out) == (2, "")
-    assert err.endswith("vqcheck: this guest has no disk 'vdz'; its virtio disks: vdb\n")
+    assert err.endswith("vqcheck: this guest has no virtio device 'vdz'; it has: vdb\n")
     assert len(opened) == 1
 
 
