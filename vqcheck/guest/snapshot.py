@@ -52,6 +52,7 @@ def take(target: Target, name: Optional[str] = None) -> Snapshot:
             clock_ns=clock_ns,
             uptime_ns=now and now.boottime_ns,
             cpus_online=absent.take("cpus_online", cpus.online, target),
+            warnings=[identity.warning] if identity.warning else None,
             absent=dict(absent),
         ),
         devices=[_device(target, one, irqs) for one in chosen],

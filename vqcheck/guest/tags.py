@@ -2,7 +2,7 @@
 
 Source: Linux block/blk-mq-tag.c, block/blk-mq.h (struct blk_mq_tags), include/linux/sbitmap.h, lib/sbitmap.c.
 """
-from typing import Iterable, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ..snapshot.kernel_model import Tags
 from ..target.absence import Absences
@@ -122,25 +122,24 @@ def _holders(target: Bulk, view: View, in_use: List[int], field: str) -> Tuple[L
     for its place in static_rqs[] (blk_mq_rq_ctx_init(), blk_mq_get_driver_tag()).  Freed requests keep their tag, and
     rqs[] keeps freed requests: so one counts only if it names the tag itself and has a reference.
     """
-    found: List[View] = []
-    why_not_all = None
-    left = in_use
+    found: Dict[int, View] = {}
+    unread: Dict[int, str] = {}
     for array in ("static_rqs",) if field == "internal_tag" else ("rqs", "static_rqs"):
+        left = [tag for tag in in_use if tag not in found]
         pointers = _pointers(target, view, array, left)
         target.load(pointers, target.size_of("struct request"))
-        missing: List[int] = []
         for tag, pointer in zip(left, pointers):
             try:
-                request = View(target, "struct request", pointer) if pointer else None
-                holds = request is not None and request.sint(field) == tag and request.uint("ref") != 0
+                if pointer and _holds(View(target, "struct request", pointer), field, tag):
+                    found[tag] = View(target, "struct request", pointer)
             except Unreadable as problem:
-                holds, why_not_all = False, str(problem)
-            if request is not None and holds:
-                found.append(request)
-            else:
-                missing.append(tag)
-        left = missing
-    return found, why_not_all
+                unread[tag] = str(problem)
+    return list(found.values()), next((why for tag, why in unread.items() if tag not in found), None)
+
+
+def _holds(request: View, field: str, tag: int) -> bool:
+    # Linux 4.18 began to count references (12f5b9314545 "blk-mq: Remove generation seqeunce").
+    return request.sint(field) == tag and (not request.has("ref") or request.uint("ref") != 0)
 
 
 def _pointers(target: Bulk, view: View, array: str, tags: List[int]) -> List[int]:

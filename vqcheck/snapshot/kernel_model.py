@@ -60,7 +60,7 @@ class Irq(NamedTuple):
 
 
 class Tags(NamedTuple):
-    """A set of blk-mq tags (struct blk_mq_tags).
+    """A set of blk-mq tags (struct blk_mq_tags).  All disks of a SCSI host share the driver's.
 
     depth: tags there are.
     reserved: of them reserved ones.
