@@ -44,8 +44,9 @@ def _by_height(target: Target, entry: int, index: int, height: int, seen: Set[in
     if height == 0:
         yield index, entry
         return
-    _once(seen, entry, height)
-    slots = target.decode_pointers(View(target, "struct radix_tree_node", entry & ~1).raw("slots"))
+    node = entry & ~1
+    _once(seen, node, height)
+    slots = target.decode_pointers(View(target, "struct radix_tree_node", node).raw("slots"))
     for number, slot in enumerate(slots):
         yield from _by_height(target, slot, index * len(slots) + number, height - 1, seen)
 
