@@ -12,7 +12,7 @@ import pytest
 
 from vqcheck.snapshot.model import Device, Queue, Snapshot
 
-from . import initramfs, matrix, sides, survey
+from . import initramfs, layouts, matrix, sides, survey
 from .matrix import CELLS, Cell
 from .monitor import DeviceStatus, QueueStatus
 
@@ -204,6 +204,13 @@ def test_crash_and_drgn_agree(read: Read) -> None:
         return
     assert read.crash.devices == read.guest.devices
     assert read.crash.target._replace(build_id=None, absent={}) == read.guest.target._replace(build_id=None, absent={})
+
+
+def test_a_layout_file_gives_the_same_without_debug_information(read: Read) -> None:
+    capture = read.cell.capture
+    saved = layouts.save(capture.kernel, capture.directory / "x.vqlayout")
+    found = layouts.guest(capture.vmcore, saved, capture.directory / "guest-layout.json")
+    assert layouts.comparable(found) == layouts.comparable(read.guest)
 
 
 def test_roles_are_known_and_requests_described(read: Read) -> None:
