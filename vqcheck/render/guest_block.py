@@ -5,17 +5,26 @@ from ..snapshot.driver_model import GuestDevice
 from ..snapshot.kernel_model import BlockQueue, HardwareQueue, ScsiHost, Tags
 from ..snapshot.model import Device
 from . import guest_requests
-from .escape import escape
+from .escape import escape, shortened
 from .wide import fitting
-from .words import age, bullet, hexadecimal, labelled, plural, slashed, wrapped, yes_no
+from .words import age, bullet, hexadecimal, listed, plural, slashed, wrapped, yes_no
 
 HARDWARE_QUEUES = ("hctx", "state", "stopped", "dispatch", "active", "tags\nused/of", "reserved", "started", "waiters",
                    "sched tags\nused/of", "sched\nwaiters")
 
 UNITS = ("unit", "disk", "state")
 
+UNIT_LIMIT = 40
+"""SCSI devices shown at most."""
+
+DISKS = 4
+"""Disks of a device up to which those at rest are shown too."""
+
 STARTED = "in_flight"
 """State of a request that the block layer handed to the driver."""
+
+COMPLETE = "complete"
+"""State of a request that the driver has finished."""
 
 RUNNING = "running"
 """State of a SCSI host or device with which all is well."""
@@ -25,9 +34,22 @@ def blocks(device: Device) -> List[str]:
     """All there is to show of a device's block layer and SCSI host."""
     guest = device.guest or GuestDevice()
     found = [] if guest.scsi is None else [_scsi(guest.scsi)]
-    for disk in guest.block or ():
-        found += _disk(device, disk)
+    disks = guest.block or []
+    resting = [disk for disk in disks if len(disks) > DISKS and is_at_rest(device, disk)]
+    for disk in disks:
+        if disk not in resting:
+            found += _disk(device, disk)
+    if resting:
+        names = listed([shortened(_name(disk), 40) for disk in resting], 100)
+        found.append("\n".join(wrapped(f"block layers at rest, not shown: {names}", "", "    ")))
     return found
+
+
+def is_at_rest(device: Device, disk: BlockQueue) -> bool:
+    """Whether the block layer above a disk is known to hold no request and to let everything through."""
+    contexts = disk.hardware_queues
+    return (contexts is not None and disk.waiting == [] and not sentences(device, disk)
+            and all(context.tags is not None and context.tags.in_use == 0 for context in contexts))
 
 
 def _disk(device: Device, disk: BlockQueue) -> List[str]:
@@ -92,7 +114,7 @@ def _waiting(device: Device, disk: BlockQueue) -> List[str]:
     if not found:
         return []
     oldest = max((one.age_ns for one in found if one.age_ns is not None), default=None)
-    count = f"{plural(len(found), 'request')} of {_name(disk)}"
+    count = f"{waiting_count(disk)} of {_name(disk)}"
     waits = ("waits" if len(found) == 1 else "wait") + " in the block layer"
     since = "" if oldest is None else f", the oldest for {age(oldest)}"
     on_ring = requests_on_rings(device)
@@ -107,7 +129,18 @@ def _waiting(device: Device, disk: BlockQueue) -> List[str]:
     if started:
         said.append(f"{started} of them {'is' if started == 1 else 'are'} started ({STARTED}) and on no ring: the "
                     "driver or the layer above it holds them, or a CPU is inside the driver at this instant")
+    complete = sum(one.state == COMPLETE for one in found)
+    if complete:
+        said.append(f"{complete} of them {'is' if complete == 1 else 'are'} complete: the driver has finished with "
+                    "them, and the block layer is to end them")
     return said
+
+
+def waiting_count(disk: BlockQueue) -> str:
+    """`3 requests`, or that there may be more."""
+    if disk.waiting_count is None:
+        return f"at least {plural(len(disk.waiting or ()), 'request')}"
+    return plural(disk.waiting_count, "request")
 
 
 def requests_on_rings(device: Device) -> Optional[int]:
@@ -121,9 +154,13 @@ def _scsi(host: ScsiHost) -> str:
     words = ", ".join(f"{name} {'-' if value is None else value}" for name, value in (
         ("state", host.state), ("failed", host.failed), ("eh_active", yes_no(host.eh_active)),
         ("blocked", host.blocked), ("Scsi_Host", hexadecimal(host.address))))
-    lines = labelled([("scsi host", f"{host.name or '-'}, {words}")])
+    lines = wrapped(escape(f"SCSI host {host.name or '-'}: {words}"), "", "    ")
     if host.units:
-        lines.append(fitting([(one.name, one.disk, one.state) for one in host.units], UNITS))
+        # Those that are not well come first, as the others may not be shown.
+        units = sorted(host.units, key=lambda one: one.state == RUNNING)
+        lines.append(fitting([(one.name, one.disk, one.state) for one in units[:UNIT_LIMIT]], UNITS))
+        if len(units) > UNIT_LIMIT:
+            lines.append(f"and {len(units) - UNIT_LIMIT} more (all are in the JSON form)")
     return "\n".join(lines + [line for sentence in scsi_sentences(host) for line in bullet(escape(sentence))])
 
 

@@ -130,7 +130,6 @@ def _disk(device: Device, disk: BlockQueue, name: str) -> List[Note]:
 
 
 def _waiting(device: Device, disk: BlockQueue, oldest: Optional[int]) -> str:
-    """In the table of notes too: whether anything is on the ring at all."""
     ring = " and nothing on the ring" if guest_block.requests_on_rings(device) == 0 else ""
     since = "" if oldest is None else f", oldest {age(oldest)}"
-    return f"{plural(len(disk.waiting or ()), 'request')} waiting in the block layer{ring}{since}"
+    return f"{guest_block.waiting_count(disk)} waiting in the block layer{ring}{since}"

@@ -10,7 +10,7 @@ from .wide import fitting, said_once
 from .words import age, plural, wrapped, yes_no
 
 REQUESTS = ("queue", "head", "tag", "kind", "op", "unit", "cdb", "sector", "bytes", "task", "age", "issued", "state",
-            "device\nreturned it", "descriptors\n+indirect")
+            "device\nreturned", "desc\n+indir")
 
 WAITING = ("tag", "internal\ntag", "op", "sector", "bytes", "age", "state")
 
@@ -74,7 +74,7 @@ def waiting(disk: BlockQueue) -> List[str]:
         return []
     rows = [(_tag(one.tag), _tag(one.internal_tag), one.operation, one.sector, one.bytes, age(one.age_ns), one.state)
             for one in found[:WAITING_LIMIT]]
-    return [fitting(rows, WAITING, 2) + _rest(len(found) - WAITING_LIMIT)]
+    return [fitting(rows, WAITING, 2) + _rest(max(len(found), disk.waiting_count or 0) - WAITING_LIMIT)]
 
 
 def _tag(tag: Optional[int]) -> Any:
@@ -82,4 +82,4 @@ def _tag(tag: Optional[int]) -> Any:
 
 
 def _rest(more: int) -> str:
-    return f"\nand {more} younger ones (all are in the JSON form)" if more > 0 else ""
+    return f"\nand {more} younger ones (listed in the JSON form)" if more > 0 else ""

@@ -86,7 +86,7 @@ def _queues(snapshot: Snapshot) -> List[str]:
     blocks = []
     if shown:
         columns = f"\n\n{PACKED_COLUMNS}" if any(queue.layout == "packed" for _, queue in shown) else ""
-        blocks.append(fitting([queue_row(*pair) for pair in shown], QUEUES, 2) + columns)
+        blocks.append(fitting([queue_row(*pair) for pair in shown], QUEUES, 2, every=True) + columns)
     if left_out:
         blocks.append(_left_out(left_out))
     return blocks

@@ -1,6 +1,6 @@
 """Tables that fit the terminal, whatever is in them.
 
-A column in which nothing is known of any row is left out.  A table that is too wide is drawn in parts, each of which
+A column that is empty in all rows may be left out.  A table that is too wide is drawn in parts, each of which
 begins with the columns that name the row; rows that have nothing in a further part are left out of it.
 """
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
@@ -25,19 +25,19 @@ class _Column(NamedTuple):
         return max(len(text) for text in [*self.header.split("\n"), *map(str, self.cells)])
 
 
-def fitting(rows: Sequence[Sequence[Any]], headers: Sequence[str], keys: int = 1) -> str:
+def fitting(rows: Sequence[Sequence[Any]], headers: Sequence[str], keys: int = 1, every: bool = False) -> str:
     """The rows as one table, or as several one below the other.
 
     keys: how many of the first columns name the row; they are always drawn.
+    every: draw all other columns too, for tables in which people search by column.
     """
     columns = [_Column(header, [_cell(row[at]) for row in rows]) for at, header in enumerate(headers)]
     known = [column for at, column in enumerate(columns)
-             if at < keys or not rows or any(cell is not None for cell in column.cells)]
+             if every or at < keys or not rows or any(cell is not None for cell in column.cells)]
     first, *more = _parts(known[:keys], known[keys:])
-    every = range(len(rows))
-    drawn = [_draw(first, every)]
+    drawn = [_draw(first, range(len(rows)))]
     for part in more:
-        drawn.append(_draw(part, [at for at in every if any(column.cells[at] is not None for column in part[keys:])]))
+        drawn.append(_draw(part, [at for at in range(len(rows)) if any(column.cells[at] is not None for column in part[keys:])]))
     return "\n\n".join(drawn)
 
 

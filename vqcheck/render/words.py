@@ -8,6 +8,9 @@ from .escape import escape, shortened
 
 WIDTH = 100
 
+WARNINGS = 8
+"""Warnings of a capture shown at most: a live guest moves under the eyes in many places."""
+
 LEGEND = ("used_event: written by the driver, read by the device; gates interrupts (device to driver).  "
           "avail_event: written by the device, read by the driver; gates kicks (driver to device).")
 """Which way the two event indexes go; the names mislead."""
@@ -79,13 +82,14 @@ def title(snapshot: Snapshot) -> List[str]:
     made = f"{producer.name} {producer.version}" + (f" in {producer.debugger}" if producer.debugger else "")
     text = ", ".join((_words(who), _words(how), made))
     lines = wrapped(text, "", "    ")
-    for warning in capture.warnings or []:
-        lines += wrapped(f"warning: {shortened(warning, 600)}", "    ", "    ")
+    warnings = capture.warnings or []
+    for warning in warnings[:WARNINGS]:
+        lines += wrapped(f"WARNING: {shortened(warning, 600)}", "", "    ")
+    if len(warnings) > WARNINGS:
+        lines.append(f"WARNING: and {len(warnings) - WARNINGS} more of these (all are in the JSON form)")
     if capture.observation is not None:
         stuck = "seen stuck" if capture.observation.stuck else "not seen stuck"
         lines += wrapped(f"{stuck}: {shortened(capture.observation.note, 600)}", "    ", "    ")
-    for warning in capture.warnings or ():
-        lines += wrapped(f"WARNING: {shortened(warning, 600)}", "", "    ")
     return lines
 
 
