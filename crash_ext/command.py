@@ -3,7 +3,7 @@ import os
 from typing import Any, Callable, NamedTuple, Sequence
 
 from vqcheck import debugger
-from vqcheck.guest import live, snapshot
+from vqcheck.guest import live
 from vqcheck.render import guest_text
 from vqcheck.snapshot.model import GUEST
 
