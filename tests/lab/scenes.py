@@ -14,7 +14,8 @@ from . import inject, truth
 from .capture import Capture, stack, take
 from .qemu_build import qemu
 from .truth import GuestState, Truth
-from .vm import PLATFORMS, Machine, Options
+from .devices import PLATFORMS
+from .vm import Machine, Options
 
 SETTLED = 2.0
 """Requests of a hung queue are at least so many seconds old."""

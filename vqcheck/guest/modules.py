@@ -18,7 +18,7 @@ TYPES: Dict[str, Tuple[str, ...]] = {
     "virtio_mmio": ("struct virtio_mmio_device", "struct virtio_mmio_vq_info"),
     "virtio_blk": ("struct virtio_blk", "struct virtio_blk_vq", "struct virtblk_req"),
     "virtio_scsi": ("struct virtio_scsi", "struct virtio_scsi_vq", "struct virtio_scsi_cmd",
-                    "struct virtio_scsi_event_node", "struct virtio_scsi_target_state"),
+                    "struct virtio_scsi_ctrl_tmf_req", "struct virtio_scsi_event_node", "struct virtio_scsi_target_state"),
     "scsi_mod": ("struct Scsi_Host", "struct scsi_device", "struct scsi_target", "struct scsi_cmnd"),
     "sd_mod": ("struct scsi_disk",),
     "virtio_net": ("struct virtnet_info", "struct send_queue", "struct receive_queue"),

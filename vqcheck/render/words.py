@@ -79,6 +79,8 @@ def title(snapshot: Snapshot) -> List[str]:
     made = f"{producer.name} {producer.version}" + (f" in {producer.debugger}" if producer.debugger else "")
     text = ", ".join((_words(who), _words(how), made))
     lines = wrapped(text, "", "    ")
+    for warning in capture.warnings or []:
+        lines += wrapped(f"warning: {shortened(warning, 600)}", "    ", "    ")
     if capture.observation is not None:
         stuck = "seen stuck" if capture.observation.stuck else "not seen stuck"
         lines += wrapped(f"{stuck}: {shortened(capture.observation.note, 600)}", "    ", "    ")
