@@ -154,6 +154,9 @@ def test_both_sides_read_the_same_ring(read: Read) -> None:
     compared = 0
     for place, queue in queues(read.guest).items():
         if queue.layout == "split":
+            if theirs[place].ring is None:  # behind an IOMMU QEMU has no mapping to read through
+                assert queue.rings and queue.rings.space == "iova" and "mapping" in theirs[place].absent["ring"]
+                continue
             assert queue.ring == theirs[place].ring, place
             compared += 1
     assert compared or read.cell.options.packed
