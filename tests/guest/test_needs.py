@@ -8,7 +8,7 @@ import pytest
 import vqcheck.guest
 from tests import recordings
 from tests.guest.machine import RELEASES, WITH_PACKED_RINGS, machine
-from vqcheck.guest import needs, snapshot
+from vqcheck.guest import needs, snapshot, tasks
 from vqcheck.target.errors import TargetError
 from vqcheck.target.recording import Recorder
 
@@ -70,7 +70,8 @@ def test_nothing_is_listed_twice():
 
 
 @pytest.mark.parametrize("name", ["vp_interrupt", "vp_vring_interrupt", "vm_interrupt", "virtblk_done", "skb_recv_done",
-                                  "skb_xmit_done", "virtnet_poll", "virtscsi_req_done", "vring_interrupt"])
+                                  "skb_xmit_done", "virtnet_poll", "virtscsi_req_done", "vring_interrupt", *tasks.ENDS,
+                                  "bio_chain_endio", "blk_end_sync_rq", "ext4_end_bio", "end_bio_bh_io_sync"])
 def test_functions_that_walkers_know_by_name_are_named(name):
     assert needs.NAMES.search(name)
 

@@ -19,6 +19,8 @@ class Platform(NamedTuple):
     """What the names of its virtio devices end in: pci, or device for one on virtio-mmio."""
     more_memory: str = ""
     """What -m needs where there are memory devices."""
+    kernel_words: str = ""
+    """What its kernel must be told."""
     eventfds: bool = True
     """Whether kicks and interrupts take eventfds, as an iothread needs them to.  Under TCG virtio-mmio has none
     (QEMU hw/virtio/virtio-mmio.c: virtio_mmio_realizefn())."""
@@ -26,7 +28,9 @@ class Platform(NamedTuple):
 
 PLATFORMS: Dict[str, Platform] = {
     "q35": Platform("x86_64", "q35", "qemu64", "ttyS0", 0, more_memory=",slots=2,maxmem=2G"),
-    "microvm": Platform("x86_64", "microvm,acpi=on", "qemu64", "ttyS0", 0, "device", eventfds=False),
+    # It has but one clock to measure the TSC by, and on a busy host that fails and the kernel stands still.
+    "microvm": Platform("x86_64", "microvm,acpi=on", "qemu64", "ttyS0", 0, "device",
+                        kernel_words=" tsc_early_khz=2000000", eventfds=False),
     "virt": Platform("aarch64", "virt", "cortex-a57", "ttyAMA0", 1 << 30, more_memory=",slots=2,maxmem=2G"),
 }
 

@@ -1,11 +1,12 @@
 """A machine whose guest reads its own kernel: Debian's Python, drgn and this project in its initramfs.
 
-It takes a snapshot of /dev/vdb again and again, and prints each on its second serial port, framed, with what its
-kernel says of the same queue just before and after.
+Asked on its second serial port, it takes a snapshot of /dev/vdb and prints it there, framed, with what its kernel says
+of the same disk just before and after.
 """
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from typing import Dict, List, NamedTuple, Tuple
@@ -34,18 +35,18 @@ export PATH=/bin:/usr/bin PYTHONPATH=/live
 /bin/busybox mknod /dev/null c 1 3  # the shell wants it before the other init has mounted what has it
 /init &
 while [ ! -e /run/writer0 ]; do /bin/busybox sleep 1; done
-exec >/dev/ttyS1
-stty -F /dev/ttyS1 raw
+exec </dev/ttyS1 >/dev/ttyS1
+stty raw -echo
 witness() {{
     cat /proc/interrupts
     echo features=$(cat /sys/block/vdb/device/features)
     echo device=$(readlink -f /sys/block/vdb/device)
 }}
-while :; do
+while echo LIVE-READY && read what; do
     echo LIVE-BEGIN
     witness
     echo LIVE-SNAPSHOT
-    python{PYTHON} -m vqcheck guest --live --vmlinux /live/vmlinux --modules /live/modules --json vdb 2>/run/errors
+    python{PYTHON} -m vqcheck guest --live --vmlinux /live/vmlinux --modules /live/modules $what 2>/run/errors
     echo "LIVE-STATUS $?"
     cat /run/errors
     echo LIVE-AFTER
@@ -82,16 +83,25 @@ class LiveMachine(Machine):
     def live_log(self) -> pathlib.Path:
         return self.directory / "live.log"
 
-    def frames(self) -> List[Frame]:
-        """All that were completed so far."""
-        text = self.live_log.read_text(errors="replace") if self.live_log.exists() else ""
-        return [_frame(part) for part in re.findall(r"^LIVE-BEGIN\n(.*?)^LIVE-END$", text, re.MULTILINE | re.DOTALL)]
+    @property
+    def live_socket(self) -> str:
+        return f"{self._sockets.name}/live"
 
-    def next_frame(self) -> Frame:
-        """A frame whose snapshot began after this call."""
-        begun = self.live_log.read_text(errors="replace").count("LIVE-BEGIN") if self.live_log.exists() else 0
-        self.wait("a snapshot of the guest by itself", lambda: len(self.frames()) > begun, FRAME_SECONDS)
-        return self.frames()[begun]
+    def snapshot(self, *words: str) -> Frame:
+        """What `vqcheck guest --live WORDS` prints in the guest."""
+        count = self.wait("the guest to be ready", lambda: self._said("LIVE-READY"), FRAME_SECONDS)
+        with socket.socket(socket.AF_UNIX) as asking:  # nobody needs to listen: QEMU logs what it prints
+            asking.connect(self.live_socket)
+            asking.sendall(" ".join(words).encode() + b"\n")
+            self.wait("the guest to be asked", lambda: self._said("LIVE-BEGIN") >= count, FRAME_SECONDS)
+        self.wait("a snapshot of the guest by itself", lambda: self._said("LIVE-READY") > count, FRAME_SECONDS)
+        return _frame(self._text().rpartition("LIVE-BEGIN\n")[2].partition("LIVE-END\n")[0])
+
+    def _text(self) -> str:
+        return self.live_log.read_text(errors="replace") if self.live_log.exists() else ""
+
+    def _said(self, word: str) -> int:
+        return self._text().count(f"{word}\n")
 
     def _command(self) -> List[str]:
         self.live_log.unlink(missing_ok=True)
@@ -104,7 +114,8 @@ class LiveMachine(Machine):
                     shutil.copyfileobj(source, target)
         command[initrd] = str(combined)
         command[append] += " rdinit=/live-init"
-        return [*command, "-serial", f"file:{self.live_log}"]
+        return [*command, "-chardev", f"socket,id=live,path={self.live_socket},server=on,wait=off,"
+                                      f"logfile={self.live_log}", "-serial", "chardev:live"]
 
 
 def _frame(text: str) -> Frame:

@@ -12,7 +12,7 @@ HANGS = re.compile(r"^LAB-HANGS disk=(\S+) end", re.MULTILINE)
 BLOCK = re.compile(r"^LAB-BLOCK disk=(\S+) queue=(\d+) file=(\S+) (.*) end", re.MULTILINE)
 BUSY = re.compile(r"\.op=(\w+),.*\.state=(\w+),.*\.tag=(\d+),")
 NET = re.compile(r"^LAB-NET name=(\S+) (\S+)=(\S*) end", re.MULTILINE)
-INTERRUPT = re.compile(r"^ *(\d+):((?: +\d+)+) .* (virtio\S+)$", re.MULTILINE)
+INTERRUPT = re.compile(r"^ *(\d+):(?: +\d+)+ .*?((?:\S+, )*virtio\S+(?:, \S+)*)$", re.MULTILINE)
 ERROR = re.compile(r"^LAB-ERROR .*", re.MULTILINE)
 
 LINES = (DEVICE, CLASS, BOOT, UPTIME, COMMAND_LINE, HANGS, BLOCK, NET, INTERRUPT, ERROR)
@@ -59,8 +59,8 @@ class Survey(NamedTuple):
     uptime: float
     command_line: str
     devices: List[Seen]
-    interrupts: Dict[str, int]
-    """/proc/interrupts: name to Linux irq number."""
+    interrupts: Dict[int, List[str]]
+    """/proc/interrupts: Linux irq number to the names of who shares it; several may have the same name."""
     blocks: Dict[str, Block]
     """By the names of disks; empty where the kernel has no debugfs for them."""
     hanging: List[str]
@@ -82,7 +82,7 @@ def parse(console: str) -> Survey:
     boot, uptime, command_line = (kind.search(console) for kind in (BOOT, UPTIME, COMMAND_LINE))
     assert boot is not None and uptime is not None and command_line is not None, console[-2000:]
     return Survey(boot[1], float(uptime[1]), command_line[1], _devices(console),
-                  {name: int(number) for number, _, name in INTERRUPT.findall(console)}, _blocks(console),
+                  {int(number): names.split(", ") for number, names in INTERRUPT.findall(console)}, _blocks(console),
                   HANGS.findall(console), {name: value for _, name, value in NET.findall(console)},
                   ERROR.findall(console))
 

@@ -185,7 +185,7 @@ class Machine:
         """
         options, linux, platform = self.options, self.kernel, self.platform
         image = initramfs.build(linux, self.directory / "initramfs", ALL_MODULES if options.devices else DISK_MODULES)
-        append = (f"console={platform.console} quiet panic=-1 lab_writers={options.writers} "
+        append = (f"console={platform.console}{platform.kernel_words} quiet panic=-1 lab_writers={options.writers} "
                   f"lab_runs={8 if options.idle else 0} lab_survey={options.devices:d}")
         command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", str(qemu(platform.target)), "-name", "vqcheck-lab",
                    "-uuid", UUID, "-machine", f"{platform.machine},memory-backend=ram", "-cpu", platform.cpu,

@@ -46,13 +46,15 @@ def test_the_file_is_text_in_gzip(queue):
                                                        parts={"virtio": "aa"}))).decode("ascii").splitlines()
     assert lines[:3] == ["vqlayout\t1", "target\tlittle\t8", "about\tkind\tlinux"]
     assert {"part\tvirtio\taa", "symbol\t_stext\t4096", "symbol\tgone\t-", "fixed\tcpu\t8", "size\tstruct gone\t-",
-            "member\tstruct queue\tsplit.vring\t24\t24\tstruct vring", "member\tstruct queue\ttail\t64\t0\t-"} < set(lines)
+            "member\tstruct queue\tsplit.vring\t24\t24\tstruct vring",
+            "member\tstruct queue\ttail\t64\t0\t-"} < set(lines)
 
 
-@given(about=st.builds(About, TEXT.filter(bool), *[st.none() | TEXT] * 4), parts=st.dictionaries(TEXT, st.none() | TEXT),
-       symbols=st.dictionaries(TEXT, st.none() | ADDRESS), fixed=st.dictionaries(TEXT, ADDRESS),
-       sizes=st.dictionaries(TEXT, st.none() | st.integers(0, layout.MAX_TYPE)), order=st.sampled_from(["big", "little"]),
-       pointer_size=st.sampled_from([4, 8]), paths=st.lists(st.tuples(TEXT, st.none() | TEXT)))
+@given(about=st.builds(About, TEXT.filter(bool), *[st.none() | TEXT] * 4),
+       parts=st.dictionaries(TEXT, st.none() | TEXT), symbols=st.dictionaries(TEXT, st.none() | ADDRESS),
+       fixed=st.dictionaries(TEXT, ADDRESS), sizes=st.dictionaries(TEXT, st.none() | st.integers(0, layout.MAX_TYPE)),
+       order=st.sampled_from(["big", "little"]), pointer_size=st.sampled_from([4, 8]),
+       paths=st.lists(st.tuples(TEXT, st.none() | TEXT)))
 def test_every_layout_survives(about, parts, symbols, fixed, sizes, order, pointer_size, paths):
     members = {(name, path): Slot(0, size, inner) for name, size in sizes.items() if size is not None
                for path, inner in paths}

@@ -25,20 +25,20 @@ EXAMPLES = """\
   vqcheck layout save --vmlinux vmlinux --modules debug/ -o 6.1.0-56-cloud-amd64.vqlayout
   vqcheck layout show 6.1.0-56-cloud-amd64.vqlayout
   vqcheck layout show 6.1.0-56-cloud-amd64.vqlayout 'struct request'
-  vqcheck guest --vmcore guest.dump --layout 6.1.0-56-cloud-amd64.vqlayout vdb
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    save = actions.add_parser("save", help="make a layout file out of debug information", allow_abbrev=False)
+    save = actions.add_parser("save", allow_abbrev=False,
+                             help="make one of debug information: --vmlinux FILE [--modules DIR] [-o FILE]")
     save.set_defaults(action=_save)
     save.add_argument("--vmlinux", metavar="FILE", required=True, help="the kernel with debug information")
     save.add_argument("--modules", metavar="DIR",
                       help="a folder with the modules' debug information, at any depth; looked for if not given")
     save.add_argument("-o", "--output", metavar="FILE", help="RELEASE.vqlayout in this folder if not given")
-    show = actions.add_parser("show", help="what a layout file is of, and what is in it", allow_abbrev=False)
+    show = actions.add_parser("show", allow_abbrev=False, help="what one is of and what is in it: FILE [TYPE]")
     show.set_defaults(action=_show)
     show.add_argument("file", metavar="FILE.vqlayout")
     show.add_argument("type", metavar="TYPE", nargs="?", help="show the members of this type, as 'struct request'")

@@ -85,7 +85,8 @@ def _queues(device: Device) -> List[str]:
     packed = [queue for queue in device.queues if queue.layout == "packed"]
     found = []
     if split:
-        found.append(fitting([_split_row(queue) for queue in split], SPLIT, every=True) + "\n\n" + "\n".join(wrapped(LEGEND)))
+        found.append(fitting([_split_row(queue) for queue in split], SPLIT, every=True) + "\n\n"
+                     + "\n".join(wrapped(LEGEND)))
     if packed:
         found.append(fitting([_packed_row(queue) for queue in packed], PACKED, every=True) + "\n\n"
                      + "\n".join(wrapped(guest_packed.LEGEND)))

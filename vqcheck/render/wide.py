@@ -37,7 +37,8 @@ def fitting(rows: Sequence[Sequence[Any]], headers: Sequence[str], keys: int = 1
     first, *more = _parts(known[:keys], known[keys:])
     drawn = [_draw(first, range(len(rows)))]
     for part in more:
-        drawn.append(_draw(part, [at for at in range(len(rows)) if any(column.cells[at] is not None for column in part[keys:])]))
+        told = [at for at in range(len(rows)) if any(column.cells[at] is not None for column in part[keys:])]
+        drawn.append(_draw(part, told))
     return "\n\n".join(drawn)
 
 
