@@ -9,7 +9,6 @@ import vqcheck.guest
 from tests import recordings
 from tests.guest.machine import RELEASES, WITH_PACKED_RINGS, machine
 from vqcheck.guest import needs, snapshot, tasks
-from vqcheck.guest.irqs import SHARED_HANDLERS
 from vqcheck.target.errors import TargetError
 from vqcheck.target.recording import Recorder
 
@@ -70,9 +69,9 @@ def test_nothing_is_listed_twice():
         assert all(A_TYPE.fullmatch(one) or A_SYMBOL.fullmatch(one) for one in listed)
 
 
-@pytest.mark.parametrize("name", sorted({
-    *SHARED_HANDLERS, *tasks._RULES, "blk_end_sync_rq", "bio_chain_endio", "virtblk_done", "skb_recv_done",
-    "skb_xmit_done", "virtnet_poll", "virtscsi_req_done", "vring_interrupt"}))
+@pytest.mark.parametrize("name", ["vp_interrupt", "vp_vring_interrupt", "vm_interrupt", "virtblk_done", "skb_recv_done",
+                                  "skb_xmit_done", "virtnet_poll", "virtscsi_req_done", "vring_interrupt", *tasks.ENDS,
+                                  "bio_chain_endio", "blk_end_sync_rq", "ext4_end_bio", "end_bio_bh_io_sync"])
 def test_functions_that_walkers_know_by_name_are_named(name):
     assert needs.NAMES.search(name)
 

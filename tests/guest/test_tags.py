@@ -82,7 +82,8 @@ def test_a_request_that_is_not_in_the_dump_leaves_started_unknown():
     disk.guest.poke(disk.tags[0].static_rqs + 2 * 8, disk.guest.pointer(0xDEAD0000))
     set_bit(disk.guest, disk.tags[0], 2)
     result = read(disk.guest, disk.tags[0])
-    assert result.tags.in_use == 2 and result.tags.started is None and "page not in the dump" in result.tags.absent["started"]
+    assert result.tags.in_use == 2 and result.tags.started is None
+    assert "page not in the dump" in result.tags.absent["started"]
     assert len(result.requests) == 1 and result.why_not_all == result.tags.absent["started"]
 
 
@@ -105,6 +106,14 @@ def test_bitmaps_that_cannot_be(values):
     result = read(guest, found)
     assert "claims" in result.tags.absent["in_use"] and result.tags.in_use is None and result.tags.depth is None
     assert all(size < 4096 for _, size in guest.reads)
+
+
+def test_a_number_of_reserved_tags_that_cannot_be():
+    guest = block_guest("6.1")
+    found = tag_set(guest)
+    set_bit(guest, found, 3)
+    guest.set("blk_mq_tags", found.tags, nr_reserved_tags=1 << 31)
+    assert "reserved tags are claimed" in read(guest, found).tags.absent["in_use"]
 
 
 def test_an_empty_bitmap_has_no_words():

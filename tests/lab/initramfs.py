@@ -112,8 +112,8 @@ done
 sleep 1
 for device in /sys/bus/virtio/devices/*; do
     driver=$(readlink $device/driver)
-    echo "LAB-DEVICE name=${{device##*/}} id=$(cat $device/device) driver=${{driver##*/}} status=$(cat $device/status)" \\
-        "features=$(cat $device/features) path=$(readlink -f $device) end"
+    echo "LAB-DEVICE name=${{device##*/}} id=$(cat $device/device) driver=${{driver##*/}}" \\
+        "status=$(cat $device/status) features=$(cat $device/features) path=$(readlink -f $device) end"
 done
 for kind in block net scsi_host input virtio-ports drm; do
     for one in /sys/class/$kind/*; do

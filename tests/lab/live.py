@@ -1,17 +1,18 @@
 """A machine whose guest reads its own kernel: Debian's Python, drgn and this project in its initramfs.
 
-It takes a snapshot of /dev/vdb again and again, and prints each on its second serial port, framed, with what its
-kernel says of the same queue just before and after.
+Asked on its second serial port, it takes a snapshot of /dev/vdb and prints it there, framed, with what its kernel says
+of the same disk just before and after.
 """
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple
 
 from . import packages
-from .kernel import Kernel, kernel
+from .kernel import Kernel
 from .vm import Machine
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -26,7 +27,7 @@ UNUSED = (".debug_loclists", ".debug_rnglists", ".debug_line", ".debug_line_str"
 
 MEMORY_MB = 1536
 """The initramfs is in it twice while it is unpacked."""
-FRAME_SECONDS = 300.0
+FRAME_SECONDS = 900.0
 
 INIT = f"""#!/bin/busybox sh
 export PATH=/bin:/usr/bin PYTHONPATH=/live
@@ -34,18 +35,18 @@ export PATH=/bin:/usr/bin PYTHONPATH=/live
 /bin/busybox mknod /dev/null c 1 3  # the shell wants it before the other init has mounted what has it
 /init &
 while [ ! -e /run/writer0 ]; do /bin/busybox sleep 1; done
-exec >/dev/ttyS1
-stty -F /dev/ttyS1 raw
+exec </dev/ttyS1 >/dev/ttyS1
+stty raw -echo
 witness() {{
     cat /proc/interrupts
     echo features=$(cat /sys/block/vdb/device/features)
     echo device=$(readlink -f /sys/block/vdb/device)
 }}
-while :; do
+while echo LIVE-READY && read what; do
     echo LIVE-BEGIN
     witness
     echo LIVE-SNAPSHOT
-    python{PYTHON} -m vqcheck guest --live --vmlinux /live/vmlinux --modules /live/modules --json vdb 2>/run/errors
+    python{PYTHON} -m vqcheck guest --live --vmlinux /live/vmlinux --modules /live/modules $what 2>/run/errors
     echo "LIVE-STATUS $?"
     cat /run/errors
     echo LIVE-AFTER
@@ -82,16 +83,25 @@ class LiveMachine(Machine):
     def live_log(self) -> pathlib.Path:
         return self.directory / "live.log"
 
-    def frames(self) -> List[Frame]:
-        """All that were completed so far."""
-        text = self.live_log.read_text(errors="replace") if self.live_log.exists() else ""
-        return [_frame(part) for part in re.findall(r"^LIVE-BEGIN\n(.*?)^LIVE-END$", text, re.MULTILINE | re.DOTALL)]
+    @property
+    def live_socket(self) -> str:
+        return f"{self._sockets.name}/live"
 
-    def next_frame(self) -> Frame:
-        """A frame whose snapshot began after this call."""
-        begun = self.live_log.read_text(errors="replace").count("LIVE-BEGIN") if self.live_log.exists() else 0
-        self.wait("a snapshot of the guest by itself", lambda: len(self.frames()) > begun, FRAME_SECONDS)
-        return self.frames()[begun]
+    def snapshot(self, *words: str) -> Frame:
+        """What `vqcheck guest --live WORDS` prints in the guest."""
+        count = self.wait("the guest to be ready", lambda: self._said("LIVE-READY"), FRAME_SECONDS)
+        with socket.socket(socket.AF_UNIX) as asking:  # nobody needs to listen: QEMU logs what it prints
+            asking.connect(self.live_socket)
+            asking.sendall(" ".join(words).encode() + b"\n")
+            self.wait("the guest to be asked", lambda: self._said("LIVE-BEGIN") >= count, FRAME_SECONDS)
+        self.wait("a snapshot of the guest by itself", lambda: self._said("LIVE-READY") > count, FRAME_SECONDS)
+        return _frame(self._text().rpartition("LIVE-BEGIN\n")[2].partition("LIVE-END\n")[0])
+
+    def _text(self) -> str:
+        return self.live_log.read_text(errors="replace") if self.live_log.exists() else ""
+
+    def _said(self, word: str) -> int:
+        return self._text().count(f"{word}\n")
 
     def _command(self) -> List[str]:
         self.live_log.unlink(missing_ok=True)
@@ -99,12 +109,13 @@ class LiveMachine(Machine):
         initrd, append = command.index("-initrd") + 1, command.index("-append") + 1
         combined = self.directory / "initramfs.live"
         with open(combined, "wb") as target:  # the compressed one comes last: what follows must be aligned
-            for part in (live_root(kernel()), _sources(self.directory), pathlib.Path(command[initrd])):
+            for part in (live_root(self.kernel), _sources(self.directory), pathlib.Path(command[initrd])):
                 with open(part, "rb") as source:
                     shutil.copyfileobj(source, target)
         command[initrd] = str(combined)
         command[append] += " rdinit=/live-init"
-        return [*command, "-serial", f"file:{self.live_log}"]
+        return [*command, "-chardev", f"socket,id=live,path={self.live_socket},server=on,wait=off,"
+                                      f"logfile={self.live_log}", "-serial", "chardev:live"]
 
 
 def _frame(text: str) -> Frame:
@@ -168,9 +179,3 @@ def _pack(root: pathlib.Path, archive: pathlib.Path) -> None:
         subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=root, input=names.encode(), stdout=target,
                        check=True)
     incoming.rename(archive)
-
-
-def sysfs_name(device: str) -> Tuple[str, str]:
-    """The PCI address and the name of a virtio device, of its path in sysfs."""
-    path = pathlib.PurePath(device)
-    return path.parent.name, path.name

@@ -27,7 +27,7 @@ BLK_MQ_F_TAG_QUEUE_SHARED = 1 << 1
 """blk_mq_hw_ctx.flags: several disks share the tags, and hctx->nr_active counts (BLK_MQ_F_TAG_SHARED before 5.10)."""
 
 
-NO_SCHEDULER = "the disk has no scheduler"
+NO_SCHEDULER = "not applicable: the disk has no scheduler"
 
 
 class _Known(NamedTuple):
@@ -207,5 +207,5 @@ def _length(holder: View, path: str) -> int:
 
 def _nr_active(context: View) -> int:
     if not context.uint("flags") & BLK_MQ_F_TAG_QUEUE_SHARED:
-        raise NotSupported("the kernel counts it only where several disks share the tags")
+        raise NotSupported("not applicable: the kernel counts it only where several disks share the tags")
     return context.sint("nr_active")

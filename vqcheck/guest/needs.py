@@ -27,8 +27,8 @@ KERNEL_TYPES = (
     "struct sbitmap_word", "struct sbq_wait_state", "struct percpu_ref", "struct percpu_ref_data", "struct bio",
     "struct elevator_queue", "struct elevator_type",
     # Who waits for a request
-    "struct blkdev_dio", "struct completion", "struct dio", "struct iomap_dio", "struct swait_queue",
-    "struct __wait_queue", "struct wait_queue_entry", "struct task_struct",
+    "struct task_struct", "struct completion", "struct swait_queue", "struct wait_queue_entry", "struct __wait_queue",
+    "struct blkdev_dio", "struct iomap_dio", "struct dio",
     # Network
     "struct net_device", "struct netdev_queue", "struct napi_struct", "struct sk_buff", "struct softnet_data",
     # Consoles
@@ -44,14 +44,15 @@ SYMBOLS = (
     "bus_kset", "class_kset", "modules", "irq_desc_tree", "sparse_irqs",
     "shadow_timekeeper", "timekeeper_data", "tk_core",
     "dmi_ident", "saved_command_line", "sysctl_bootid",
-    "__cpu_online_mask", "cpu_online_bits", "nr_cpu_ids", "__per_cpu_offset",
+    "__cpu_online_mask", "cpu_online_bits", "__cpu_possible_mask", "cpu_possible_bits",
+    "nr_cpu_ids", "__per_cpu_offset",
 )
 
 NAMES = re.compile(r"virt|vring|^vp_|^vm_interrupt|^(skb_recv|skb_xmit|random_recv|req)_done$|^balloon_ack$|"
                    r"^stats_request$|^(in|out|control|config)_intr$|^viommu_|_interrupt$|"
-                   r"end_?io|_end_sync|_end_aio$|_end_bio$|_endbio$")
-"""Functions of vmlinux that walkers find pointers to: a queue's callback, an interrupt's handler or a NAPI poll, where
-the drivers are built in, and what a request or bio ends in.  Those of modules are found in the modules' own tables."""
+                   r"(^|_)end_?(io|bio|aio)(_|$)|^blk_end_sync_rq$")
+"""Functions of vmlinux that a queue's callback, an interrupt's handler or a NAPI poll may be, where the drivers are
+built in, and those in which bios and requests end.  Those of modules are found in the modules' own symbol tables."""
 
 BASE = "_text"
 """KASLR moves what lies from here on.  On x86 the per-CPU symbols, which are offsets, lie below it until Linux 6.15

@@ -104,7 +104,6 @@ def _unit(host: View, unit: _Unit) -> ScsiUnit:
     return ScsiUnit(unit.device.name, unit.disk, DEVICE_STATES.get(state, f"state_{state}"), absent=dict(absent))
 
 
-def unit_name(device: View) -> str:
-    """host:channel:id:lun of a struct scsi_device.  Raises TargetError."""
-    host = device.follow("struct Scsi_Host", "host").uint("host_no")
-    return f"{host}:{device.uint('channel')}:{device.uint('id')}:{device.uint('lun')}"
+def unit_name(host: View, device: View) -> str:
+    """host:channel:id:lun of a struct scsi_device on a host.  Raises TargetError."""
+    return f"{host.uint('host_no')}:{device.uint('channel')}:{device.uint('id')}:{device.uint('lun')}"

@@ -65,6 +65,8 @@ def _bitmaps(target: Bulk, view: View) -> List[_Bitmap]:
     """The bitmap of reserved tags, where there are any, and that of all others, whose tags follow on those."""
     found: List[_Bitmap] = []
     reserved = view.uint("nr_reserved_tags")
+    if reserved > MAX_TAGS:
+        raise Corrupt(f"{reserved} reserved tags are claimed")
     if reserved:
         found.append(_bitmap(target, view, "breserved_tags", 0))
     found.append(_bitmap(target, view, "bitmap_tags", reserved))
@@ -129,9 +131,12 @@ def _holders(target: Bulk, view: View, in_use: List[int], field: str) -> Tuple[L
         pointers = _pointers(target, view, array, left)
         target.load(pointers, target.size_of("struct request"))
         for tag, pointer in zip(left, pointers):
+            if pointer == 0:
+                continue
+            request = View(target, "struct request", pointer)
             try:
-                if pointer and _holds(View(target, "struct request", pointer), field, tag):
-                    found[tag] = View(target, "struct request", pointer)
+                if _holds(request, field, tag):
+                    found[tag] = request
             except Unreadable as problem:
                 unread[tag] = str(problem)
     return list(found.values()), next((why for tag, why in unread.items() if tag not in found), None)

@@ -84,7 +84,7 @@ def _symbol(holder: View, path: str) -> Optional[str]:
 
 
 def _of_bio(bio: View, end_io: Optional[str]) -> int:
-    rule = _RULES.get(end_io or "")
+    rule = ENDS.get(end_io or "")
     if rule is None:
         raise NotSupported(f"the bio ends in {end_io}(), which names no task" if end_io else
                            "the bio has no end_io, and names no task")
@@ -154,7 +154,7 @@ def _asynchronous(_target: Target, _private: int) -> int:
     raise NotSupported("asynchronous I/O: nobody sleeps until it ends")
 
 
-_RULES: Dict[str, Callable[[Target, int], int]] = {
+ENDS: Dict[str, Callable[[Target, int], int]] = {
     "submit_bio_wait_endio": _on_completion,
     "bio_wait_end_io": _on_completion,
     # Direct I/O of few pages on a block device; by Linux 6.1 it waits in submit_bio_wait().

@@ -11,6 +11,7 @@ import drgn
 
 from . import elf, kernel_files, vmcore_file
 from .drgn_debug_info import attach_kernel, load_modules, memory_build_id
+from .drgn_memory import add_physical_memory
 from .drgn_target import DrgnTarget
 from .errors import TargetError
 from .vmcore_file import ELF, DumpFile
@@ -177,7 +178,20 @@ def _program(vmcore: str, platform: "Optional[drgn.Platform]",
             raise CannotOpen(f"{vmcore}: the core of a process, and not a dump of a machine's memory. A core of QEMU "
                              "is for `vq-host` in gdb; a dump of the guest can be made from it (docs/capturing.md)")
         return None
+    _check_pages(program, vmcore)
     return program
+
+
+def _check_pages(program: "drgn.Program", vmcore: str) -> None:
+    """Refuse a kdump in other pages than the kernel's, where libkdumpfile looks in the wrong places.
+
+    Source: QEMU target/arm/arch_dump.c (cpu_get_dump_info(): 64 KiB, the largest that the architecture has).
+    """
+    dump = vmcore_file.identify(vmcore)
+    pages = vmcore_file.parse_vmcoreinfo(program["VMCOREINFO"].string_()).get("PAGESIZE")
+    if dump and dump.block_size and pages not in (None, str(dump.block_size)):
+        raise CannotOpen(f"{vmcore}: a kdump in pages of {dump.block_size} bytes of a kernel whose pages have {pages}, "
+                         "as QEMU writes it for aarch64; drgn reads such a machine from an ELF dump (without -z)")
 
 
 def _is_process(program: "drgn.Program") -> bool:
@@ -218,6 +232,7 @@ def _searched(vmcore: str, dump: DumpFile, platform: "Optional[drgn.Platform]", 
         program = _program(vmcore, platform, text)
         if program is None:
             continue
+        add_physical_memory(program, vmcore)
         try:
             return finish(Memory(program, vmcore, _vmcoreinfo(program), True, warnings))
         except TargetError as problem:

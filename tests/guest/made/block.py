@@ -12,14 +12,16 @@ from vqcheck.target.view import View
 SBITMAP = "struct sbitmap { u32 depth; u32 shift; u32 map_nr; ptr map; }\n"
 SBITMAP_QUEUE = "struct sbitmap_queue { sbitmap sb; u32 wake_batch; u32 wake_index; ptr ws; u32 ws_active; }\n"
 WORD_4_18 = "struct sbitmap_word { long word; long depth; char pad[48]; }\n"
-WORD_5_10 = "struct sbitmap_word { long depth; char pad[56]; long word; char pad2[56]; long cleared; u32 swap_lock; }\n"
+WORD_5_10 = """struct sbitmap_word { long depth; char pad[56]; long word; char pad2[56]; long cleared;
+    u32 swap_lock; }
+"""
 WORD = "struct sbitmap_word { long word; char pad[56]; long cleared; u32 swap_lock; }\n"
 EMBEDDED = "sbitmap_queue bitmap_tags; sbitmap_queue breserved_tags;"
 POINTERS = "ptr bitmap_tags; ptr breserved_tags; sbitmap_queue __bitmap_tags; sbitmap_queue __breserved_tags;"
 TAGS = "struct blk_mq_tags {{ u32 nr_tags; u32 nr_reserved_tags; u32 active_queues; {} ptr rqs; ptr static_rqs; }}\n"
 ELEVATOR = "struct elevator_type {{ ptr ops; {} elevator_name{}; }}\nstruct elevator_queue {{ ptr type; }}\n"
-CONTEXT = """struct blk_mq_hw_ctx { u32 lock; list dispatch; long state; long flags; ptr queue; ptr tags; ptr sched_tags;
-    u32 queue_num; u32 nr_active; }
+CONTEXT = """struct blk_mq_hw_ctx { u32 lock; list dispatch; long state; long flags; ptr queue; ptr tags;
+    ptr sched_tags; u32 queue_num; u32 nr_active; }
 """
 QUEUE = """struct request_queue {{ ptr queuedata; ptr elevator; ptr mq_ops; long queue_flags; u32 nr_hw_queues; {}
     {} u32 mq_freeze_depth; list requeue_list; }}

@@ -39,9 +39,8 @@ class Guest(FakeTarget):
         members = self.types[f"struct {kind}"][1]
         for path, value in values.items():
             offset, width = members.get(path) or members[path.replace("__", ".")]
-            if isinstance(value, str):
-                value = self.string(value)
-            self.poke(at + offset, self.encode(value, width) if isinstance(value, int) else value)
+            plain = self.string(value) if isinstance(value, str) else value
+            self.poke(at + offset, self.encode(plain, width) if isinstance(plain, int) else plain)
 
     def poke(self, at: int, raw: bytes) -> None:
         """Other bytes at an address that has some."""

@@ -36,6 +36,7 @@ class ScsiDriver(DiskDriver):
         super().__init__(target, device, clock_ns)
         self._shost: Optional[View] = None
         self._disks: Optional[List[Disk]] = None
+        self._units: Dict[int, View] = {}
 
     def display_name(self) -> Optional[str]:
         return next((one.name for one in self.device.below if one.depth == 1 and one.subsystem == "scsi"), None)
@@ -73,12 +74,16 @@ class ScsiDriver(DiskDriver):
     def _command(self, head: int, token: int) -> Request:
         command = View(self.memory, COMMAND, token).follow("struct scsi_cmnd", "sc")
         request = _block_request(command)
-        device = command.follow("struct scsi_device", "device")
+        device = self._unit(command.pointer("device"))
         if device.pointer("host") != self._host().address or request.pointer("q") != device.pointer("request_queue"):
             raise Corrupt(f"what head {head} stands for, at {token:#x}, is no command of this host")
         absent = Absences()
-        unit, cdb = absent.take("unit", scsi_host.unit_name, device), absent.take("cdb", _cdb, command)
+        unit, cdb = absent.take("unit", scsi_host.unit_name, self._host(), device), absent.take("cdb", _cdb, command)
         return self.describe(head, token, "scsi", request, absent)._replace(token=Hex(token), unit=unit, cdb=cdb)
+
+    def _unit(self, address: int) -> View:
+        """A struct scsi_device, read once."""
+        return self._units.setdefault(address, View(self.memory, "struct scsi_device", address))
 
     def _management(self, head: int, token: int) -> Request:
         """A task management function, the only thing that the driver has ever put on the control queue."""
