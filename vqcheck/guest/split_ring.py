@@ -178,8 +178,7 @@ def _free_list(target: Target, outer: View, state: DriverState, num: int,
         size = target.size_of("struct vring_desc_extra")
         member = target.member_of("struct vring_desc_extra", "next")
         raw = target.read(outer.pointer("split.desc_extra"), size * num)
-        following = [target.decode_uint(raw[at + member.offset:at + member.offset + member.size])
-                     for at in range(0, len(raw), size)]
+        following = target.decode_uints(raw, size, member)
     elif table is not None:
         following = [one.next for one in table]
     else:

@@ -94,7 +94,7 @@ def _format(order: str, rest: str) -> str:
 def decode_descriptors(raw: bytes, order: str = "little") -> List[Descriptor]:
     """The descriptors in `raw`; an incomplete one at the end is ignored."""
     whole = len(raw) - len(raw) % DESC_BYTES
-    return [Descriptor(*fields) for fields in struct.iter_unpack(_format(order, "QIHH"), raw[:whole])]
+    return list(map(Descriptor._make, struct.iter_unpack(_format(order, "QIHH"), raw[:whole])))
 
 
 def decode_avail(raw: bytes, num: int, order: str = "little") -> AvailRing:
