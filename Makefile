@@ -41,7 +41,7 @@ lint: $(VENV)/test-tools
 
 # What a debugger loads; gdb of RHEL 8 embeds Python 3.6.
 DEBUGGER_LOADS := $(filter-out %/read.py %/schema.py %/shape.py %/drgn_target.py %/drgn_open.py \
-	%/drgn_debug_info.py %/build.py, \
+	%/drgn_debug_info.py %/drgn_layout.py %/drgn_by_layout.py %/build.py, \
 	$(wildcard vqcheck/*.py vqcheck/virtio/*.py vqcheck/target/*.py vqcheck/guest/*.py vqcheck/guest/drivers/*.py vqcheck/host/*.py \
 	vqcheck/snapshot/*.py vqcheck/check/*.py vqcheck/render/*.py gdb_ext/*.py crash_ext/*.py))
 

@@ -3,7 +3,7 @@ import os
 from typing import Any, Callable, NamedTuple, Sequence
 
 from vqcheck import debugger
-from vqcheck.guest import snapshot
+from vqcheck.guest import live
 from vqcheck.render import guest_text
 from vqcheck.snapshot.model import GUEST
 
@@ -26,7 +26,7 @@ FACE = debugger.Face(
     summary="Show the guest driver's view of its virtqueues: indexes, rings, interrupts and\n"
             "requests in flight.  Only looks, and never writes to the target.",
     examples=EXAMPLES,
-    take=snapshot.take,
+    take=live.take,
     show=guest_text.show,
 )
 

@@ -25,13 +25,12 @@ class LoaderTarget(CrashTarget):
         answer: Optional[str] = _vqcrash.gdb(command)
         return answer
 
-    def symbol(self, name: str) -> Optional[int]:
+    def crash_symbol(self, name: str) -> Optional[int]:
         address: Optional[int] = _vqcrash.symbol(name)
         return address
 
-    def symbol_name(self, address: int) -> Optional[str]:
-        fits = 0 <= address < 1 << 8 * self.pointer_size
-        name: Optional[str] = _vqcrash.symbol_name(address) if fits else None
+    def crash_name(self, address: int) -> Optional[str]:
+        name: Optional[str] = _vqcrash.symbol_name(address)
         return None if name is None or name.startswith(PSEUDO_SYMBOL) else name
 
     def gdb_size(self, type_name: str) -> Optional[int]:

@@ -2,7 +2,7 @@
 from typing import Dict, Iterable, List, Optional
 
 from vqcheck.guest.modules import TYPES, module_of
-from vqcheck.target import kernel_files, module_files
+from vqcheck.target import elf, kernel_files, module_files
 
 
 class CrashKernel:
@@ -18,6 +18,10 @@ class CrashKernel:
 
     def modules(self) -> Iterable[str]:
         """Names of the modules in the kernel; none where crash does not know them."""
+        raise NotImplementedError
+
+    def build_id(self, name: str) -> Optional[str]:
+        """The GNU build id of a module in the kernel, in hex; None where it is not known."""
         raise NotImplementedError
 
     def load_module(self, name: str, path: str) -> bool:
@@ -72,12 +76,29 @@ class ModuleDebug:
         if known and module not in known:
             return f"vmlinux does not hold it, and {module} is not among this kernel's modules"
         paths = self._files(known or set(TYPES)).get(module, [])
+        problem = f"that of module {module} was not found"
         for path in paths:
+            other = self._other_build(module, path)
+            if other is not None:
+                problem = other
             # gdb takes the types also where crash knows no modules, or has loaded this one from a stripped file.
-            if (module in known and crash.load_module(module, path) and self._knows(marker)) or (
+            elif (module in known and crash.load_module(module, path) and self._knows(marker)) or (
                     crash.load_types(path) and self._knows(marker)):
                 return None
-        return self._advice(module, paths, bool(known))
+            else:
+                problem = f"{path} did not bring it"
+        return self._advice(module, problem, bool(known))
+
+    def _other_build(self, module: str, path: str) -> Optional[str]:
+        """The layout of a struct may differ from build to build: what is said of a file that is of another one."""
+        try:
+            theirs = elf.build_id(path)
+        except OSError as problem:
+            return f"{path}: {problem.strerror}"
+        ours = self._crash.build_id(module) if theirs else None
+        if ours is None or theirs == ours:
+            return None
+        return f"{path} is of another build (build id {theirs}, in the kernel {ours})"
 
     def _knows(self, type_name: str) -> bool:
         self._crash.forget_types()
@@ -91,8 +112,7 @@ class ModuleDebug:
                                             module_files.places(crash.release(), crash.kernel_file()))
         return self._found
 
-    def _advice(self, module: str, tried: List[str], by_hand: bool) -> str:
-        what = f"{', '.join(tried)} did not bring it" if tried else f"that of module {module} was not found"
+    def _advice(self, module: str, problem: str, by_hand: bool) -> str:
         load = f"load it by `mod -s {module} FILE`, or " if by_hand else ""
-        return (f"{what}. Install {kernel_files.package(self._crash.release())}; where it lies elsewhere, {load}"
+        return (f"{problem}. Install {kernel_files.package(self._crash.release())}; where it lies elsewhere, {load}"
                 f"set {module_files.VARIABLE} to its folder before crash is started")

@@ -34,10 +34,10 @@ class PykdumpTarget(CrashTarget):
         answer: Optional[str] = API.exec_gdb_command(command)
         return answer
 
-    def symbol(self, name: str) -> Optional[int]:
+    def crash_symbol(self, name: str) -> Optional[int]:
         return int(crash.sym2addr(name)) or None
 
-    def symbol_name(self, address: int) -> Optional[str]:
+    def crash_name(self, address: int) -> Optional[str]:
         name: Optional[str] = crash.addr2sym(address)
         return name or None
 

@@ -3,6 +3,8 @@ import struct
 import sys
 from typing import Optional
 
+from vqcheck.guest import module_list
+from vqcheck.guest.module_symbols import ModuleSymbols
 from vqcheck.target.errors import Unreadable
 from vqcheck.target.target import Member, Target
 
@@ -25,12 +27,21 @@ class CrashTarget(CrashKernel, Target):
     def __init__(self, dump: Optional[str]) -> None:
         """`dump` is the path of what is read; None for a live system."""
         self._modules = ModuleDebug(self)
+        self._module_symbols = ModuleSymbols(self)
         self._holes = Holes(dump)
         self.byte_order = self._gdb_byte_order()
         self.pointer_size = self._gdb_pointer_size()
 
     def gdb(self, command: str) -> Optional[str]:
         """What a command of the gdb inside crash prints; None where it fails."""
+        raise NotImplementedError
+
+    def crash_symbol(self, name: str) -> Optional[int]:
+        """The address of a symbol that crash knows."""
+        raise NotImplementedError
+
+    def crash_name(self, address: int) -> Optional[str]:
+        """The name of the symbol that crash knows to start at an address."""
         raise NotImplementedError
 
     def gdb_member(self, type_name: str, path: str) -> Optional[Member]:
@@ -45,6 +56,19 @@ class CrashTarget(CrashKernel, Target):
         """The physical address behind one of the kernel's; None where it is not mapped."""
         raise NotImplementedError
 
+    def symbol(self, name: str) -> Optional[int]:
+        address = self.crash_symbol(name)
+        if address is None and not self.modules():  # crash was told to leave them, or could not make them out
+            address = self._module_symbols.address(name)
+        return address
+
+    def symbol_name(self, address: int) -> Optional[str]:
+        fits = 0 <= address < 1 << 8 * self.pointer_size
+        name = self.crash_name(address) if fits else None
+        if name is None and fits and not self.modules():
+            name = self._module_symbols.name(address)
+        return name
+
     def type_size(self, type_name: str) -> Optional[int]:
         size = self.gdb_size(type_name)
         if size is None and self._modules.bring(type_name):
@@ -56,6 +80,9 @@ class CrashTarget(CrashKernel, Target):
 
     def why_no_type(self, type_name: str) -> Optional[str]:
         return self._modules.why_not(type_name)
+
+    def build_id(self, name: str) -> Optional[str]:
+        return module_list.build_id(self, name)
 
     def load_types(self, path: str) -> bool:
         return self.gdb(f'add-symbol-file "{path}" 0') is not None

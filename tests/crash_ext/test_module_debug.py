@@ -2,7 +2,8 @@
 import pytest
 
 from crash_ext.module_debug import CrashKernel, ModuleDebug
-from tests.crash_ext.world import elf
+from tests.crash_ext.world import elf as elf_file
+from vqcheck.target import elf
 
 RING = "struct vring_virtqueue"
 
@@ -16,6 +17,7 @@ class Double(CrashKernel):
         self.holds = holds
         self.types = set()
         self.loaded = []
+        self.build_ids = {}
 
     def release(self):
         return "6.1.0-0-cloud-amd64"
@@ -25,6 +27,9 @@ class Double(CrashKernel):
 
     def modules(self):
         return self._modules
+
+    def build_id(self, name):
+        return self.build_ids.get(name)
 
     def load_module(self, name, path):
         self.loaded.append(("mod -s", name))
@@ -52,7 +57,7 @@ def crash(tmp_path, monkeypatch):
 
     def make(*modules, files=("virtio_ring", "virtio_blk"), holds=None):
         for name in files:
-            (tmp_path / f"{name}.ko").write_bytes(elf(".debug_info"))
+            (tmp_path / f"{name}.ko").write_bytes(elf_file(".debug_info"))
         holds = holds or {("mod -s", "virtio_ring"): {RING}, ("mod -s", "virtio_blk"): {"struct virtio_blk"}}
         return Double(tmp_path, modules, holds)
     return make
@@ -104,6 +109,19 @@ def test_a_file_that_does_not_help_is_named(crash, tmp_path):
     debug = ModuleDebug(kernel)
     assert not debug.bring(RING)
     assert debug.why_not(RING).startswith(f"{tmp_path}/virtio_ring.ko did not bring it. Install ")
+
+
+def test_a_file_of_another_build_is_refused(crash, tmp_path, monkeypatch):
+    kernel = crash("virtio_ring")
+    kernel.build_ids["virtio_ring"] = "ab" * 20
+    monkeypatch.setattr(elf, "build_id", {f"{tmp_path}/virtio_ring.ko": "cd" * 20}.get)
+    debug = ModuleDebug(kernel)
+    assert not debug.bring(RING)
+    assert kernel.loaded == []
+    assert debug.why_not(RING).startswith(f"{tmp_path}/virtio_ring.ko is of another build (build id {'cd' * 20}, in "
+                                          f"the kernel {'ab' * 20}). Install ")
+    monkeypatch.setattr(elf, "build_id", {f"{tmp_path}/virtio_ring.ko": "ab" * 20}.get)
+    assert ModuleDebug(kernel).bring(RING)
 
 
 def test_no_file(crash):

@@ -100,7 +100,7 @@ def _requests(guest: Guest) -> List[int]:
     for number, age in enumerate(IN_FLIGHT.ages_ns):
         times = {"start_time": 4294900000} if old else {"start_time_ns": NOW_NS - age, "state": 1}
         guest.struct("request", f"request {number}", REQUESTS + REQUEST_STEP * number, q=QUEUE, cmd_flags=0x8801,
-                     tag=20 + number, **{"__data_len": 4096}, **times)
+                     tag=20 + number, __data_len=4096, **times)
         guest.poke(REQUESTS + REQUEST_STEP * number + guest.offset("request", "__sector"), guest.encode(8 * number, 8))
     width = guest.types["struct request"][0]
     return [REQUESTS + REQUEST_STEP * number + width for number in range(len(IN_FLIGHT.heads))]

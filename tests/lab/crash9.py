@@ -9,6 +9,8 @@ import subprocess
 from typing import List, Sequence
 
 from . import packages
+from .kernel import kernel
+from .sides import CRASH_SECONDS, run
 
 SUITE = "forky"
 SCRIPT = "/usr/share/debootstrap/scripts/sid"
@@ -65,3 +67,17 @@ def command(words: Sequence[str], writable: pathlib.Path, folders: Sequence[path
     bound = list(dict.fromkeys([str(writable), str(ROOT), *map(str, folders)]))
     return ["unshare", "--mount", "--propagation", "private", "sh", "-c", INSIDE, "sh", str(chroot()),
             str(len(bound)), *bound, *words]
+
+
+def crash(directory: pathlib.Path, vmcore: pathlib.Path, commands: Sequence[str], options: Sequence[str] = ()) -> str:
+    """Run commands in a `vqcheck crash` of the chroot; returns what it printed.
+
+    What the commands write must lie in `directory`; `options` are crash's own.
+    """
+    script = directory / "vqstate.crash9"
+    script.write_text("\n".join([*commands, "quit"]) + "\n")
+    linux = kernel()
+    words = ["env", f"PYTHONPATH={ROOT}", f"VQCHECK_MODULES={linux.debug_modules}", "python3", "-m", "vqcheck", "crash",
+             "-s", *options, "-i", str(script), str(linux.vmlinux), str(vmcore)]
+    folders = [linux.vmlinux.parent, linux.debug_modules, vmcore.parent]
+    return run(command(words, directory, folders), CRASH_SECONDS)

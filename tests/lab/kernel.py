@@ -13,10 +13,14 @@ DISK_MODULES = ("virtio_pci", "virtio_blk", "qemu_fw_cfg")
 
 ALL_MODULES = (*DISK_MODULES, "virtio_mmio", "virtio_net", "virtio_scsi", "sd_mod", "virtio_console", "virtio_rng",
                "virtio_balloon", "virtio_input", "evdev", "virtio_gpu", "virtio_crypto", "9pnet_virtio", "9p",
-               "virtio_pmem", "virtio_mem", "virtio_iommu")
+               "virtio_pmem", "nd_pmem", "virtio_mem", "virtio_iommu", "virtiofs", "vmw_vsock_virtio_transport")
 """What there may be of virtio drivers.  A kernel may have one built in, or not at all."""
 
-DEBUG_ONLY = ("virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "scsi_mod", "net_failover")
+DEBUG_ONLY = ("virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "scsi_mod", "net_failover",
+              "vmw_vsock_virtio_transport_common", "vsock", "nd_virtio", "libnvdimm", "fuse")
+
+RECIPE = 2
+"""Counted up with every change of what is kept, so that a cache does not serve the old choice."""
 
 
 class Source(NamedTuple):
@@ -66,9 +70,11 @@ class Kernel(NamedTuple):
 
 def kernel(name: str = DEFAULT) -> Kernel:
     """One of the lab's kernels; downloaded and unpacked on first use."""
-    home = packages.cache_dir() / f"linux-{name}"
+    home = packages.cache_dir() / f"linux-{name}-{RECIPE}"
     if not (home / "release").exists():
-        _fetch(SOURCES[name], home)
+        with packages.alone(home):
+            if not (home / "release").exists():
+                _fetch(SOURCES[name], home)
     return Kernel((home / "release").read_text().strip(), SOURCES[name].architecture, home / "vmlinuz",
                   home / "vmlinux", home / "debug", home / "modules", home / "busybox")
 

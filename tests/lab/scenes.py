@@ -12,9 +12,10 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from . import inject, truth
 from .capture import Capture, stack, take
+from .devices import PLATFORMS
 from .qemu_build import qemu
 from .truth import GuestState, Truth
-from .vm import PLATFORMS, Machine, Options
+from .vm import Machine, Options
 
 SETTLED = 2.0
 """Requests of a hung queue are at least so many seconds old."""

@@ -2,7 +2,7 @@
 import pathlib
 import subprocess
 import sys
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from crash_ext.build import loader
 from vqcheck.snapshot.model import Snapshot
@@ -43,7 +43,7 @@ def core(directory: pathlib.Path, file: pathlib.Path) -> Side:
     script = directory / "vq-host.gdb"
     script.write_text("\n".join(["set debuginfod enabled off", f"source {VQ_HOST}",
                                  *_host_commands(directory / "host-core", DEVICE)]) + "\n")
-    _run(["gdb", "-nx", "-batch", "-x", str(script), str(qemu()), str(file)], GDB_SECONDS)
+    run(["gdb", "-nx", "-batch", "-x", str(script), str(qemu()), str(file)], GDB_SECONDS)
     return _side(directory / "host-core")
 
 
@@ -58,7 +58,7 @@ def guest(directory: pathlib.Path, vmcore: pathlib.Path) -> Tuple[Side, str]:
 def guest_by_drgn(capture: Capture, device: str = DISK) -> Side:
     """The guest's side from its RAM, by `vqcheck guest`; of all devices for ""."""
     stem, linux = capture.directory / "guest-drgn", capture.kernel
-    _run([sys.executable, "-m", "vqcheck", "guest", "--vmcore", str(capture.vmcore), "--vmlinux", str(linux.vmlinux),
+    run([sys.executable, "-m", "vqcheck", "guest", "--vmcore", str(capture.vmcore), "--vmlinux", str(linux.vmlinux),
           "--modules", str(linux.debug_modules), "-o", f"{stem}.json", "--capture", f"{stem}.vqcap",
           *([device] if device else [])], GDB_SECONDS)
     return _side(stem)
@@ -73,17 +73,19 @@ def guest_by_crash(capture: Capture) -> Side:
 
 
 def crash(directory: pathlib.Path, vmcore: pathlib.Path, commands: List[str],
-          vmlinux: Optional[pathlib.Path] = None, linux: Optional[Kernel] = None) -> str:
+          vmlinux: Optional[pathlib.Path] = None, linux: Optional[Kernel] = None,
+          options: Sequence[str] = ()) -> str:
     """Run commands in a crash that has our loader; returns what it printed.
 
-    `vmlinux` is another one than the lab's, without modules' debug information beside it or anywhere.
+    `vmlinux` is another one than the lab's, without modules' debug information beside it or anywhere; `options` are
+    crash's own.
     """
     script = directory / "vqstate.crash"
     script.write_text("\n".join([f"extend {loader()}", *commands, "quit"]) + "\n")
     linux = linux or kernel()
     modules = "" if vmlinux else linux.debug_modules
-    return _run(["env", f"VQCHECK_MODULES={modules}", f"VQCHECK_PATH={ROOT}", "crash", "-s", "-i", str(script),
-                 str(vmlinux or linux.vmlinux), str(vmcore)], CRASH_SECONDS)
+    return run(["env", f"VQCHECK_MODULES={modules}", f"VQCHECK_PATH={ROOT}", "crash", "-s", *options, "-i",
+                 str(script), str(vmlinux or linux.vmlinux), str(vmcore)], CRASH_SECONDS)
 
 
 def merge(first: Side, second: Side) -> Tuple[int, str]:
@@ -102,7 +104,8 @@ def _side(stem: pathlib.Path) -> Side:
     return Side(read_file(str(json)), json, vqcap)
 
 
-def _run(command: List[str], seconds: int) -> str:
+def run(command: List[str], seconds: int) -> str:
+    """What a command prints; one that fails raises RuntimeError."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, errors="replace", timeout=seconds, cwd=ROOT, check=False)
     if done.returncode:

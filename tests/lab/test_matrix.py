@@ -12,8 +12,9 @@ import pytest
 
 from vqcheck.snapshot.model import Device, Queue, Snapshot
 
-from . import matrix, sides
+from . import initramfs, layouts, matrix, sides, survey
 from .matrix import CELLS, Cell
+from .monitor import DeviceStatus, QueueStatus
 
 CI_CELLS = ("6.1-split", "6.12-packed")
 """An old kernel and a new one, a layout each; the first is one that this machine's crash opens."""
@@ -53,7 +54,7 @@ def read(request: pytest.FixtureRequest) -> Iterator[Read]:
             into = pathlib.Path(os.environ[RECORD]) / "matrix" / name
             into.mkdir(parents=True, exist_ok=True)
             shutil.copy(guest.vqcap, into / "guest.vqcap")
-            (into / "survey.txt").write_text(matrix.said(cell.capture.directory))
+            (into / "survey.txt").write_text(survey.text((directory / "console.log").read_text(errors="replace")))
         yield Read(name, cell, guest.snapshot, host.snapshot, crash and crash.snapshot)
     finally:
         shutil.rmtree(directory)
@@ -64,10 +65,15 @@ def devices(snapshot: Snapshot) -> Dict[str, Device]:
     return {one.guest.virtio_device or "": one for one in snapshot.devices if one.guest}
 
 
-def queues(snapshot: Snapshot) -> Dict[Tuple[str, int], Queue]:
-    """Queues by the address of their device and their index."""
-    return {(device.bus.address or "", queue.queue_index): queue
-            for device in snapshot.devices if device.bus for queue in device.queues}
+def queues(snapshot: Snapshot) -> Dict[Tuple[int, int], Queue]:
+    """Queues by the type of their device and the address of their descriptors, as the checker pairs them."""
+    return {(device.device_id, queue.rings.desc): queue
+            for device in snapshot.devices for queue in device.queues if queue.rings}
+
+
+def said_by_qemu(told: Dict[str, DeviceStatus]) -> Dict[Tuple[int, int], QueueStatus]:
+    """The queues of QMP, by the same."""
+    return {(device.device_id, queue.desc): queue for device in told.values() for queue in device.queues}
 
 
 def test_every_device_of_sysfs_is_found(read: Read) -> None:
@@ -95,6 +101,52 @@ def test_both_sides_have_the_same_queues(read: Read) -> None:
     for place, queue in ours.items():
         host = theirs[place]
         assert (queue.size, queue.rings, queue.layout) == (host.size, host.rings, host.layout), place
+
+
+def test_every_queue_has_its_rings(read: Read) -> None:
+    assert len(queues(read.guest)) == sum(len(device.queues) for device in read.guest.devices)
+
+
+def test_qemu_was_told_of_the_same_queues(read: Read) -> None:
+    theirs = said_by_qemu(read.cell.before)
+    ours = queues(read.guest)
+    assert set(ours) == set(theirs), "a queue that only one side knows"
+    for place, queue in ours.items():
+        said = theirs[place]
+        assert queue.rings and (queue.queue_index, queue.size, queue.rings.avail, queue.rings.used) == (
+            said.index, said.size, said.avail, said.used), place
+
+
+def test_queues_at_rest_stand_where_qemu_says(read: Read) -> None:
+    """What QMP says before and after the capture was so at the capture, where both are the same."""
+    before, after = said_by_qemu(read.cell.before), said_by_qemu(read.cell.after)
+    resting = [place for place in before if before[place] == after[place]]
+    assert len(resting) > len(before) // 2, "too little was at rest to compare"
+    for place in resting:
+        queue, said = queues(read.guest)[place], before[place]
+        driver = queue.driver
+        assert driver and driver.last_used_idx is not None and queue.used is not None
+        if queue.layout == "packed":
+            consumed = sum(_taken(queue, entry.id) for entry in queue.used)
+            assert (driver.last_used_idx + consumed) % (queue.size or 1) == said.used_idx, place
+        else:
+            assert queue.ring and queue.ring.used_idx == said.used_idx, place
+            unseen = (queue.ring.avail_idx - said.last_avail_idx) % 0x10000
+            assert len(queue.in_flight or []) == unseen + said.inuse + len(queue.used), place
+
+
+def test_writes_that_hang_are_known(read: Read) -> None:
+    """By their sectors and lengths, as the guest was told to write them, and by their tags as debugfs has them."""
+    hanging = [device for device in read.guest.devices
+               if set(read.cell.survey.hanging) & set(device.guest and device.guest.linux_names or [])]
+    assert len(hanging) == len(read.cell.survey.hanging) == 2
+    for device in hanging:
+        requests = [one for queue in device.queues for one in queue.in_flight or [] if one.kind in ("block", "scsi")]
+        disk = next(name for name in read.cell.survey.hanging if name in (device.guest.linux_names or []))
+        busy = [one.tag for one in read.cell.survey.blocks[disk].busy]
+        found = {one.sector: one.bytes for one in requests if one.tag in busy}
+        assert found == initramfs.HANGING
+        assert all(one.operation == "write" and one.state == "in_flight" for one in requests if one.tag in busy)
 
 
 def test_both_sides_read_the_same_ring(read: Read) -> None:
@@ -134,7 +186,7 @@ def test_interrupts_are_those_of_proc_interrupts(read: Read) -> None:
     found = [queue.irq for device in read.guest.devices for queue in device.queues if queue.irq]
     assert len(found) > len(read.guest.devices)
     for irq in found:
-        assert named.get(irq.name or "") == irq.number, irq
+        assert irq.name in named[irq.number], irq
         assert irq.effective_online is not False
 
 
@@ -152,6 +204,13 @@ def test_crash_and_drgn_agree(read: Read) -> None:
         return
     assert read.crash.devices == read.guest.devices
     assert read.crash.target._replace(build_id=None, absent={}) == read.guest.target._replace(build_id=None, absent={})
+
+
+def test_a_layout_file_gives_the_same_without_debug_information(read: Read) -> None:
+    capture = read.cell.capture
+    saved = layouts.save(capture.kernel, capture.directory / "x.vqlayout")
+    found = layouts.guest(capture.vmcore, saved, capture.directory / "guest-layout.json")
+    assert layouts.comparable(found) == layouts.comparable(read.guest)
 
 
 def test_roles_are_known_and_requests_described(read: Read) -> None:

@@ -10,10 +10,13 @@ from ..target.target import Target
 from ..target.view import View
 
 OPERATIONS: Dict[int, str] = {0: "read", 1: "write", 2: "flush", 3: "discard", 5: "secure_erase", 9: "write_zeroes",
-                              34: "drv_in", 35: "drv_out"}
-"""enum req_op of include/linux/blk_types.h."""
+                              32: "scsi_in", 33: "scsi_out", 34: "drv_in", 35: "drv_out"}
+"""enum req_op of include/linux/blk_types.h; scsi_in and scsi_out until Linux 5.15."""
 
-STATES: Dict[int, str] = {0: "idle", 1: "in_flight", 2: "complete"}
+IN_FLIGHT = 1
+"""MQ_RQ_IN_FLIGHT."""
+
+STATES: Dict[int, str] = {0: "idle", IN_FLIGHT: "in_flight", 2: "complete"}
 """enum mq_rq_state of include/linux/blk-mq.h."""
 
 REQ_OP_MASK = 0xFF

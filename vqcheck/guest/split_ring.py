@@ -85,6 +85,8 @@ def _rings(outer: View, mask: Optional[int]) -> Rings:
     desc, avail, used = (outer.pointer(f"split.vring.{part}", f"vring.{part}") for part in ("desc", "avail", "used"))
     if base == 0:
         raise NotSupported("the driver did not allocate the ring itself and keeps no DMA address of it")
+    if avail < desc or used < desc:
+        raise Corrupt("the available or the used ring lies before the descriptor table")
     return Rings(Hex(base), Hex(base + avail - desc), Hex(base + used - desc), space(mask))
 
 

@@ -47,6 +47,8 @@ class Identity(NamedTuple):
     time: Optional[float] = None
     """Seconds since the epoch at which the state was caught, as far as the debugger knows."""
     time_source: Optional[str] = None
+    warning: Optional[str] = None
+    """Why what is read may be wrong: a layout of another build was used."""
 
 
 class Target:
