@@ -147,11 +147,10 @@ def _with_chains(target: Target, found: List[Request], table: List[split.Descrip
 
 def _with_chain(target: Target, one: Request, table: List[split.Descriptor], order: str) -> Request:
     chain = split.walk_chain(table, one.head)
-    described = one._replace(descriptors=len(chain.descriptors), chain_problem=chain.problem)
-    if not chain.indirect or chain.problem is not None:
-        return described
-    length = chain.descriptors[-1].len
-    return described._replace(indirect=length // split.DESC_BYTES)
+    indirect = None
+    if chain.indirect and chain.problem is None:
+        indirect = chain.descriptors[-1].len // split.DESC_BYTES
+    return one._replace(descriptors=len(chain.descriptors), indirect=indirect, chain_problem=chain.problem)
 
 
 def _accounting(target: Target, outer: View, state: DriverState, num: int, table: Optional[List[split.Descriptor]],

@@ -122,6 +122,13 @@ class Target:
         self.size_of(type_name)
         raise NoMember(type_name, *paths)
 
+    def places(self, type_name: str) -> "Places":
+        """Where the members of a type lie; the same object at every call.  Raises NoType."""
+        known: Dict[str, Places] = self.__dict__.setdefault("_places", {})
+        if type_name not in known:
+            known[type_name] = Places(self, type_name)
+        return known[type_name]
+
     def read_uint(self, address: int, size: int) -> int:
         """An unsigned integer in the target's byte order."""
         return self.decode_uint(self.read(address, size))
@@ -161,6 +168,20 @@ class Target:
             if b"\0" in raw:
                 break
         return decode_text(raw)
+
+
+class Places(Dict[Tuple[str, ...], Member]):
+    """Where members of one type lie, by the names to try for each: each is asked for once."""
+
+    def __init__(self, target: Target, type_name: str) -> None:
+        super().__init__()
+        self.size = target.size_of(type_name)
+        self._target = target
+        self._type_name = type_name
+
+    def __missing__(self, paths: Tuple[str, ...]) -> Member:
+        found = self[paths] = self._target.member_of(self._type_name, *paths)
+        return found
 
 
 def decode_text(raw: bytes) -> str:
