@@ -4,6 +4,7 @@ from typing import Any, Dict, Iterable, Optional
 
 import _vqcrash
 
+from vqcheck.guest import module_list
 from vqcheck.target.target import Identity, Member
 
 from . import loader_types
@@ -67,6 +68,7 @@ class LoaderTarget(CrashTarget):
         facts = self._facts
         return Identity(
             debugger=f"crash {facts['crash']} (loader)",
+            build_id=module_list.kernel_build_id(self),
             method="live" if facts["live"] else "dump",
             source=os.path.basename(facts["dump"]) if facts["dump"] and not facts["live"] else None,
             machine=facts["machine"],

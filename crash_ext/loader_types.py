@@ -1,4 +1,5 @@
 """What gdb inside crash knows of types, through our own loader."""
+import itertools
 from typing import List, NamedTuple, Optional
 
 import _vqcrash
@@ -7,8 +8,8 @@ from vqcheck.target.target import Member
 
 from .kept import Kept
 
-STRUCTS = (3, 4)
-"""TYPE_CODE_STRUCT and TYPE_CODE_UNION."""
+KEYWORDS = {3: "struct ", 4: "union "}
+"""By TYPE_CODE_STRUCT and TYPE_CODE_UNION."""
 
 
 class _Field(NamedTuple):
@@ -24,6 +25,7 @@ class _Field(NamedTuple):
 
 
 _kept = Kept()
+_numbers = itertools.count()
 
 
 def refresh() -> None:
@@ -55,17 +57,31 @@ def member(type_name: str, path: str) -> Optional[Member]:
         return None
     if not rest:
         return Member(field.bit_offset // 8, field.size)
-    if field.type_name is not None:
-        inner = member(field.type_name, rest)
-        return inner and Member(field.bit_offset // 8 + inner.offset, inner.size)
-    return _unnamed(type_name, path) if field.type_code in STRUCTS else None
+    inner_type = KEYWORDS.get(field.type_code, "") + (field.type_name or "")  # without keyword: a typedef
+    if field.type_name is None or size(inner_type) != field.size:
+        return _by_expression(type_name, path) if field.type_code in KEYWORDS else None
+    inner = member(inner_type, rest)
+    return inner and Member(field.bit_offset // 8 + inner.offset, inner.size)
 
 
-def _unnamed(type_name: str, path: str) -> Optional[Member]:
-    """A member inside a struct whose type has no name: gdb's expressions reach it, and take their time."""
-    place = f"(({type_name} *) 0)->{path}"
-    value: Optional[List[int]] = _kept.get(_evaluate, f"(unsigned long) &{place}, sizeof({place})", 2)
+def _by_expression(type_name: str, path: str) -> Optional[Member]:
+    """A member inside a struct that can't be asked for by name: gdb's expressions reach it, and take their time.
+
+    The struct has no name, or shares it with another one: `struct console` of drivers/char/virtio_console.c is not that
+    of include/linux/console.h.
+    """
+    pointer: Optional[str] = _kept.get(_null_pointer, type_name)
+    if pointer is None:
+        return None
+    place = f"{pointer}->{path}"
+    value: Optional[List[int]] = _kept.get(_evaluate, f"&{place}, sizeof({place})", 2)
     return Member(*value) if value else None
+
+
+def _null_pointer(type_name: str) -> Optional[str]:
+    """A variable of gdb's own that points at such a struct at address 0; looking a type up takes it a tenth second."""
+    name = f"$vqcheck{next(_numbers)}"
+    return None if _vqcrash.gdb(f"set {name} = ({type_name} *) 0") is None else name
 
 
 def _field(type_name: str, member_name: Optional[str]) -> Optional[_Field]:

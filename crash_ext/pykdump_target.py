@@ -6,6 +6,7 @@ import crash
 import pykdump
 from pykdump import API
 
+from vqcheck.guest import module_list
 from vqcheck.target.errors import NotSupported, Unreadable
 from vqcheck.target.target import Identity, Member
 
@@ -91,6 +92,7 @@ class PykdumpTarget(CrashTarget):
         live = _is_live()
         return Identity(
             debugger=f"crash {crash.Crash_run} (PyKdump {pykdump.__version__})",
+            build_id=module_list.kernel_build_id(self),
             method="live" if live else "dump",
             source=None if live else os.path.basename(_dump()),
             machine=str(API.sys_info.machine),

@@ -66,7 +66,8 @@ def _inside(info: Info) -> Optional[Info]:
     if "stars" in info or "dims" in info or not info["basetype"].startswith(("struct ", "union ")):
         return None
     inside: Optional[Info] = _kept.get(_typeinfo, info["basetype"])
-    return inside
+    # Another struct may have the same name: of include/linux/console.h, and of drivers/char/virtio_console.c.
+    return inside if inside and inside["typelength"] == info["typelength"] else None
 
 
 def _find(struct: Info, name: str) -> Optional[Info]:

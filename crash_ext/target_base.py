@@ -30,7 +30,7 @@ class CrashTarget(CrashKernel, Target):
         self._module_symbols = ModuleSymbols(self)
         self._holes = Holes(dump)
         self.byte_order = self._gdb_byte_order()
-        self.pointer_size = self._gdb_pointer_size()
+        self.pointer_size = self._pointer_size()
 
     def gdb(self, command: str) -> Optional[str]:
         """What a command of the gdb inside crash prints; None where it fails."""
@@ -101,9 +101,9 @@ class CrashTarget(CrashKernel, Target):
         answer = self.gdb("show endian") or ""
         return "big" if "big endian" in answer else "little" if "little endian" in answer else sys.byteorder
 
-    def _gdb_pointer_size(self) -> int:
-        answer = (self.gdb('printf "%lu", sizeof(void *)') or "").strip()
-        return int(answer) if answer in ("4", "8") else struct.calcsize("P")
+    def _pointer_size(self) -> int:
+        size = self.gdb_size("struct list_head")  # two pointers; gdb takes longer over an expression
+        return size // 2 if size in (8, 16) else struct.calcsize("P")
 
 
 def _itself(address: int) -> int:

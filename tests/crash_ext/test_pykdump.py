@@ -20,7 +20,7 @@ VQ = f"epython {VQSTATE}"
 
 
 def flat(output):
-    """Without the breaks of its lines."""
+    """Text without its line breaks."""
     return " ".join(output.split())
 
 
@@ -88,7 +88,9 @@ def test_an_internal_error_is_a_message_and_the_session_goes_on(session, tmp_pat
 
 def test_a_struct_that_left_the_dump(session, guest):
     guest.forget(VRING)
-    assert "not mapped, or left out of the dump" in flat(session(f"{VQ} vdb"))
+    output = session(f"{VQ} vdb")
+    assert "vdb, virtio-blk" in output
+    assert f"at {VRING:#x}: not mapped, or left out of the dump" in flat(output)
 
 
 def test_a_ring_that_an_elf_dump_leaves_out_is_not_read_as_zeros(session, guest, tmp_path):

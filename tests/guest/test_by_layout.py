@@ -1,9 +1,11 @@
 """The walk with a layout and bare memory gives what it gives with debug information."""
 import pytest
 
+from crash_ext.command import FACE
 from tests import recordings
 from tests.guest.machine import RELEASES, WITH_PACKED_RINGS, machine
 from tests.layouts import BUILD_ID, RELEASE, SLIDE, MemoryOnly, of_answers
+from vqcheck import debugger
 from vqcheck.guest.snapshot import take
 from vqcheck.snapshot.write import to_json
 from vqcheck.target import layout
@@ -75,3 +77,53 @@ def test_a_type_that_the_layout_lacks_is_absent_with_its_reason():
     (disk,) = take(by_layout(bundle, guest)).devices
     assert disk.guest.virtio_blk is None and "layout file" in disk.guest.absent["virtio_blk"]
     assert disk.queues[0].in_flight, "and all that does not need it is there"
+
+
+def without(guest, *types):
+    """A debugger that lacks the debug information of some types."""
+    for name in types:
+        guest.types.pop(f"struct {name}", None)
+    return guest
+
+
+@pytest.fixture
+def crash(tmp_path):
+    """Run `vqstate WORDS` in a debugger that lacks what modules describe; gives what it printed.
+
+    The kernel has its build id in its notes only, where its own symbols say; the layout's are as linked.
+    """
+    recorder = Recorder(machine())
+    take(recorder, "vdb")
+    known = of_answers(recorder.bundle)
+    known.symbols.update(_stext=0x81000000, __start_notes=0x81002000, __stop_notes=0x81002024)
+    path = tmp_path / "x.vqlayout"
+    path.write_bytes(layout.pack(known))
+    guest = without(machine(), "vring_virtqueue", "virtio_blk", "vring_desc_state")
+    guest.symbols["_stext"] = 0x81000000 + SLIDE
+    guest.put(0x81002000 + SLIDE, b"".join(number.to_bytes(4, "little") for number in (4, 20, 3)) + b"GNU\0"
+              + bytes.fromhex(BUILD_ID))
+
+    def run(*words):
+        printed = []
+        status = debugger.run(FACE, [str(word) for word in words], lambda: guest, printed.append)
+        return status, "".join(printed)
+    run.path, run.guest = path, guest
+    return run
+
+
+def test_crash_takes_from_a_layout_what_modules_lack(crash):
+    status, out = crash("vdb", "--layout", crash.path)
+    assert (status, "requests in flight" in out) == (debugger.OK, True)
+    assert "no debug information for struct vring_virtqueue" in crash("vdb")[1]
+
+
+def test_crash_refuses_a_layout_of_another_build(crash):
+    crash.guest.put(0x81002000 + SLIDE, bytes(36))
+    status, out = crash("vdb", "--layout", crash.path)
+    assert status == debugger.FAILED and "build id not known" in out and "--force" in out
+    status, out = crash("vdb", "--layout", crash.path, "--force")
+    assert status == debugger.OK and "warning: the layout file is of" in out
+
+
+def test_crash_has_no_such_file(crash):
+    assert crash("--layout", "/no/file") == (debugger.FAILED, "vqstate: /no/file: No such file or directory\n")

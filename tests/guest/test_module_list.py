@@ -4,7 +4,7 @@ import struct
 import pytest
 
 from tests.fake_target import FakeTarget
-from vqcheck.guest.module_list import build_id
+from vqcheck.guest.module_list import build_id, kernel_build_id
 
 MODULES, BLK, NOTES, NOTE = 0x1000, 0x2000, 0x3000, 0x5000
 ID = bytes(range(1, 21))
@@ -63,3 +63,18 @@ def test_a_kernel_that_did_not_note_it():
     target = kernel("member")
     target.change("struct module", BLK, build_id=0)
     assert build_id(target, "virtio_blk") is None
+
+
+@pytest.mark.parametrize("byte_order", ["little", "big"])
+def test_the_kernels_own(byte_order):
+    target = FakeTarget(byte_order)
+    assert kernel_build_id(target) is None
+    order = ">" if byte_order == "big" else "<"
+    raw = struct.pack(order + "III", 4, 20, 3) + b"GNU\0" + ID
+    target.put(NOTES, raw)
+    target.symbols.update(__start_notes=NOTES, __stop_notes=NOTES + len(raw))
+    assert kernel_build_id(target) == ID.hex()
+    target.symbols["__stop_notes"] = NOTES - 1
+    assert kernel_build_id(target) is None
+    target.symbols["__stop_notes"] = NOTES + len(raw) + 8
+    assert kernel_build_id(target) is None, "not all of it can be read"

@@ -1,4 +1,4 @@
-"""The modules in a kernel, as its own list has them, and of which build each is.
+"""The modules in a kernel, as its own list has them, and of which build each is, and the kernel.
 
 Source: Linux kernel/module/main.c (`modules`), kernel/module/sysfs.c (add_notes_attrs()), include/linux/module.h.
 """
@@ -31,6 +31,20 @@ def build_id(target: Target, name: str) -> Optional[str]:
     except TargetError:
         pass
     return None
+
+
+def kernel_build_id(target: Target) -> Optional[str]:
+    """The GNU build id of the kernel itself in hex, from its section of notes; None where it can't be read.
+
+    Source: Linux include/asm-generic/vmlinux.lds.h (NOTES).
+    """
+    start, stop = target.symbol("__start_notes"), target.symbol("__stop_notes")
+    if start is None or stop is None or not 0 < stop - start <= MAX_NOTE:
+        return None
+    try:
+        return elf.build_id_in(target.read(start, stop - start), ">" if target.byte_order == "big" else "<")
+    except TargetError:
+        return None
 
 
 def _build_id(target: Target, module: View) -> Optional[str]:

@@ -3,7 +3,7 @@
 Where the debugger has debug information of its own, that goes first: a kernel whose modules alone lack theirs, a QEMU
 with nothing but its dynamic symbols.
 """
-from typing import Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Mapping, NamedTuple, Optional, Sequence
 
 from . import elf
 from .errors import TargetError
@@ -120,6 +120,15 @@ def on_kernel(use: Use, memory: Target, vmcoreinfo: Mapping[str, str], proof: bo
     return LayoutTarget(layout, memory, bias, warning, find_name)
 
 
+def in_debugger(use: Use, target: Target) -> LayoutTarget:
+    """A kernel in a debugger that knows its symbols, with a layout for the types that it lacks.
+
+    Raises LayoutMismatch as on_kernel() does; what build it is, its notes in memory say.
+    """
+    places = {f"SYMBOL({name})": target.symbol(name) for name in ANCHORS}
+    return on_kernel(use, target, {name: f"{address:x}" for name, address in places.items() if address is not None})
+
+
 def kernel_bias(layout: Layout, vmcoreinfo: Mapping[str, str]) -> int:
     """How far KASLR moved a kernel, in bytes.  Raises LayoutMismatch where that can't be told."""
     for name in ANCHORS:
@@ -158,17 +167,17 @@ def _build_id_in_memory(layout: Layout, memory: Target, bias: int) -> Optional[s
 
     Source: Linux include/asm-generic/vmlinux.lds.h (NOTES).
     """
-    place = _notes(layout)
-    if place is None:
+    start, end = (_place(name, layout, memory, bias) for name in ("__start_notes", "__stop_notes"))
+    if start is None or end is None or end <= start:
         return None
-    start, size = place
     try:
-        raw = memory.read(start + bias, min(size, MAX_NOTES))
+        raw = memory.read(start, min(end - start, MAX_NOTES))
     except TargetError:
         return None
     return elf.build_id_in(raw, "<" if memory.byte_order == "little" else ">")
 
 
-def _notes(layout: Layout) -> Optional[Tuple[int, int]]:
-    start, end = layout.symbols.get("__start_notes"), layout.symbols.get("__stop_notes")
-    return None if start is None or end is None or end <= start else (start, end - start)
+def _place(name: str, layout: Layout, memory: Target, bias: int) -> Optional[int]:
+    """The address of a symbol, by the debugger itself where it knows it."""
+    known, linked = memory.symbol(name), layout.symbols.get(name)
+    return known if known is not None or linked is None else linked + bias

@@ -85,11 +85,9 @@ def purge_typeinfo() -> None:
 
 
 def exec_gdb_command(command: str) -> Optional[str]:
-    """`show endian`, `printf … sizeof(void *)`, `add-symbol-file "FILE" 0`: what the project uses; else None."""
+    """`show endian`, `add-symbol-file "FILE" 0`: what the project uses; None on an error."""
     if command == "show endian":
         return "The target endianness is set automatically (currently little endian).\n"
-    if command == 'printf "%lu", sizeof(void *)':
-        return "8"
     name, path, address = command.split()
     module = os.path.basename(path.strip('"')).split(".")[0]
     if name != "add-symbol-file" or address != "0" or module not in crash.world["types_of"]:
