@@ -2,7 +2,7 @@
 
 Source: Linux drivers/virtio/virtio_ring.c (struct vring_virtqueue_packed, since Linux 5.0).
 """
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from ..snapshot.driver_model import DriverState
 from ..snapshot.kinds import Hex
@@ -31,7 +31,7 @@ class _State(NamedTuple):
 class _Walk(NamedTuple):
     """The ring, and where the driver stands in it."""
 
-    ring: List[packed.Descriptor]
+    ring: Sequence[packed.Descriptor]
     last_used: Position
     next_avail: Position
 
