@@ -4,7 +4,8 @@ gdb, crash with PyKdump, crash with our own loader, and a replay file differ onl
 never touches a debugger's own values.
 """
 import struct
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from functools import partial
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .errors import Corrupt, NoMember, NoSymbol, NotSupported, NoType
 
@@ -176,6 +177,8 @@ class Places(Dict[Tuple[str, ...], Member]):
     def __init__(self, target: Target, type_name: str) -> None:
         super().__init__()
         self.size = target.size_of(type_name)
+        self.integer: Callable[..., int] = partial(int.from_bytes, byteorder="big" if target.byte_order == "big" else
+                                                   "little")
         self._target = target
         self._type_name = type_name
 

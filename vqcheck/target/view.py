@@ -35,21 +35,22 @@ class View:
 
     def raw(self, *paths: str) -> bytes:
         """The bytes of a member."""
-        member = self._places[paths]
+        offset, size = self._places[paths]
         whole = self._whole or self._read_whole()
         if whole is None:
-            return self.target.read(self.address + member.offset, member.size)
-        if member.offset + member.size > len(whole):
+            return self.target.read(self.address + offset, size)
+        found = whole[offset:offset + size]
+        if len(found) != size:
             raise Corrupt(f"{self.type_name}.{paths[0]} lies outside its struct")
-        return whole[member.offset:member.offset + member.size]
+        return found
 
     def uint(self, *paths: str) -> int:
         """An unsigned integer, an enumeration or a bool, as wide as the member is."""
-        return self.target.decode_uint(self.raw(*paths))
+        return self._places.integer(self.raw(*paths))
 
     def sint(self, *paths: str) -> int:
         """A signed integer, as wide as the member is."""
-        return int.from_bytes(self.raw(*paths), "big" if self.target.byte_order == "big" else "little", signed=True)
+        return self._places.integer(self.raw(*paths), signed=True)
 
     def flag(self, *paths: str) -> bool:
         """A bool."""
@@ -57,7 +58,7 @@ class View:
 
     def pointer(self, *paths: str) -> int:
         """A pointer; 0 for NULL."""
-        return self.uint(*paths)
+        return self._places.integer(self.raw(*paths))
 
     def text(self, *paths: str) -> str:
         """A char array, up to its NUL."""
