@@ -113,7 +113,7 @@ def crash(tmp_path):
 
 def test_crash_takes_from_a_layout_what_modules_lack(crash):
     status, out = crash("vdb", "--layout", crash.path)
-    assert (status, "requests in flight" in out) == (debugger.OK, True)
+    assert (status, "entries in flight" in out) == (debugger.OK, True)
     assert "no debug information for struct vring_virtqueue" in crash("vdb")[1]
 
 
@@ -122,7 +122,7 @@ def test_crash_refuses_a_layout_of_another_build(crash):
     status, out = crash("vdb", "--layout", crash.path)
     assert status == debugger.FAILED and "build id not known" in out and "--force" in out
     status, out = crash("vdb", "--layout", crash.path, "--force")
-    assert status == debugger.OK and "warning: the layout file is of" in out
+    assert status == debugger.OK and "WARNING: the layout file is of" in out
 
 
 def test_crash_has_no_such_file(crash):

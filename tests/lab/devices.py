@@ -35,7 +35,7 @@ PLATFORMS: Dict[str, Platform] = {
 }
 
 USUAL: Dict[str, str] = {"amd64": "q35", "arm64": "virt"}
-"""The platform for a kernel, by Debian's name of its architecture."""
+"""The name of the platform for a kernel, by Debian's name of its architecture."""
 
 ALL = tuple(PLATFORMS)
 PCI = ("q35", "virt")
@@ -73,12 +73,11 @@ DEVICES: List[Device] = [
            ["-object", "cryptodev-backend-builtin,id=cryptodev0"]),
     Device("virtio-9p-{bus},id=plan9,fsdev=share0,mount_tag=lab",
            ["-fsdev", "local,id=share0,path={directory},security_model=none,readonly=on"]),
-    Device("virtio-pmem-{bus},id=pmem0,memdev=pmem-memory", ["-object", "memory-backend-ram,id=pmem-memory,size=16M"]),
-    Device("virtio-mem-{bus},id=mem0,memdev=mem-memory", ["-object", "memory-backend-ram,id=mem-memory,size=16M"],
+    Device("virtio-pmem-{bus},id=pmem0,memdev=pmem-memory", ["-object", "memory-backend-ram,id=pmem-memory,size=16M"],
            platforms=["q35"]),
-    # Behind the IOMMU's device there is no device in these machines: the driver binds, and its queues rest.
+    Device("virtio-mem-{bus},id=mem0,memdev=mem-memory", ["-object", "memory-backend-ram,id=mem-memory,size=16M"]),
     Device("virtio-iommu-{bus},id=iommu0"),
-    # Its rings lie at DMA addresses, which are the physical ones without an IOMMU.
+    # Its rings lie at DMA addresses: what the IOMMU's driver made up, or physical ones where there is no such driver.
     Device("virtio-rng-{bus},id=rng1,rng=random1,iommu_platform=on,disable-legacy=on",
            ["-object", "rng-random,id=random1,filename=/dev/urandom"]),
     # A device of the years before virtio 1.0: its rings are of the guest's own byte order.
