@@ -35,7 +35,8 @@ def compare(open_target: Callable[[], Target], readers: Dict[str, Reader], write
     grown = resident() - before
     disks = [device for device in seen.devices if device.device_id == 2]
     queues = sum(len(device.queues) for device in disks)
-    expected = sorted((one.head, one.tag) for device in disks for queue in device.queues for one in queue.in_flight or [])
+    expected = sorted((one.head, one.tag)
+                      for device in disks for queue in device.queues for one in queue.in_flight or [])
     spans: Dict[str, List[float]] = {OURS: []}
     for name, reader in readers.items():
         start = time.process_time()
