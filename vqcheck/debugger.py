@@ -112,7 +112,7 @@ def gather(face: Face, options: argparse.Namespace, target: Target, write: Calla
         asked["device"] = options.device
     recorder = Recorder(target, asked)
     snapshot = face.take(recorder, options.device)
-    _write_files(options, recorder, snapshot, write)
+    _write_files(options, recorder, snapshot, _say_nothing if options.json else write)
     if options.json:
         write(to_json(snapshot))
     elif not (options.output or options.capture):
@@ -125,6 +125,10 @@ def _in_words(problem: Exception) -> str:
     if isinstance(problem, TargetError):
         return str(problem)
     return f"internal error: {type(problem).__name__}: {problem} (run it with --traceback and report that)"
+
+
+def _say_nothing(text: str) -> None:
+    """JSON must be all that is printed."""
 
 
 def _write_files(options: argparse.Namespace, recorder: Recorder, snapshot: Snapshot,

@@ -65,6 +65,11 @@ def test_files(vqcheck, opened, tmp_path):
     assert recording.load(vqcap.read_bytes())[1] == {"side": "guest", "device": "vdb"}
 
 
+def test_json_is_all_that_is_printed(vqcheck, opened, tmp_path):
+    words = ["--json", "--capture", tmp_path / "guest.vqcap", "-o", tmp_path / "guest.json"]
+    assert vqcheck("guest", "--vmcore", "v", "vdb", *words)[1] == to_json(incident()[0])
+
+
 def test_it_walks_as_a_running_kernel_needs_it():
     assert guest.FACE.take is live.take
 

@@ -5,7 +5,7 @@ import types
 import pytest
 
 from tests.guest.machine import machine
-from tests.layouts import BUILD_ID, SLIDE, MemoryOnly, of_answers
+from tests.layouts import BUILD_ID, SLIDE, STEXT, MemoryOnly, of_answers
 from vqcheck.guest.snapshot import take
 from vqcheck.render import guest_text
 from vqcheck.snapshot.read import read_file
@@ -23,7 +23,7 @@ def by_layout(monkeypatch, tmp_path):
     shown = guest_text.show(take(recorder, "vdb"), True)
     path = tmp_path / "x.vqlayout"
     path.write_bytes(layout.pack(of_answers(recorder.bundle)))
-    said = {"BUILD-ID": BUILD_ID, "KERNELOFFSET": f"{SLIDE:x}"}
+    said = {"BUILD-ID": BUILD_ID, "SYMBOL(_stext)": f"{STEXT + SLIDE:x}"}
     opened = []
 
     def finish(name, use):
@@ -41,7 +41,7 @@ def test_a_layout_stands_in_for_debug_information(vqcheck, by_layout, source, op
     status, out, err = vqcheck("guest", *source, "--layout", by_layout.path, "vdb")
     assert (status, err, by_layout.opened) == (0, "vqcheck guest: cut\\x1b off\n", [opened])
     assert out.split("in a double with a layout file", 1)[1] == by_layout.shown.split("in a double", 1)[1]
-    assert "requests in flight" in out and "warning:" not in out
+    assert "entries in flight" in out and "WARNING:" not in out
 
 
 def test_a_layout_of_another_build(vqcheck, refused, by_layout, tmp_path):
@@ -50,7 +50,7 @@ def test_a_layout_of_another_build(vqcheck, refused, by_layout, tmp_path):
     assert f"build id {'f' * 40}). With --force it is used all the same" in refused(*words)
     status, out, _ = vqcheck(*words, "--force")
     assert status == 0
-    assert "    warning: the layout file is of 6.1.0-test" in out
+    assert "WARNING: the layout file is of 6.1.0-test" in out
     vqcheck(*words, "--force", "-o", tmp_path / "guest.json")
     (warning,) = read_file(str(tmp_path / "guest.json")).capture.warnings
     assert "by force" in warning

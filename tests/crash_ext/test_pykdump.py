@@ -186,7 +186,7 @@ def test_in_a_real_pykdump(tmp_path):
     output = _with_pykdump(tmp_path, vmcore, [
         f"vqstate vdb -o {stem}.json", f"vqstate vdb --capture {stem}.vqcap", "vqstate", "vqstate vdx"])
     assert "Traceback" not in output
-    assert "this guest has no disk 'vdx'" in output
+    assert "this guest has no virtio device 'vdx'" in output
     seen, expected = (json.loads(path.read_text()) for path in (stem.with_suffix(".json"), by_loader.json))
     assert "(PyKdump " in seen.pop("producer")["debugger"]
     assert "(loader)" in expected.pop("producer")["debugger"]

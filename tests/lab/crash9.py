@@ -6,10 +6,10 @@ are bound in a mount namespace of their own, so that nothing is left mounted wha
 import pathlib
 import shutil
 import subprocess
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 from . import packages
-from .kernel import kernel
+from .kernel import Kernel, kernel
 from .sides import CRASH_SECONDS, run
 
 SUITE = "forky"
@@ -69,14 +69,15 @@ def command(words: Sequence[str], writable: pathlib.Path, folders: Sequence[path
             str(len(bound)), *bound, *words]
 
 
-def crash(directory: pathlib.Path, vmcore: pathlib.Path, commands: Sequence[str], options: Sequence[str] = ()) -> str:
+def crash(directory: pathlib.Path, vmcore: pathlib.Path, commands: Sequence[str], options: Sequence[str] = (),
+          linux: Optional[Kernel] = None) -> str:
     """Run commands in a `vqcheck crash` of the chroot; returns what it printed.
 
     What the commands write must lie in `directory`; `options` are crash's own.
     """
     script = directory / "vqstate.crash9"
     script.write_text("\n".join([*commands, "quit"]) + "\n")
-    linux = kernel()
+    linux = linux or kernel()
     words = ["env", f"PYTHONPATH={ROOT}", f"VQCHECK_MODULES={linux.debug_modules}", "python3", "-m", "vqcheck", "crash",
              "-s", *options, "-i", str(script), str(linux.vmlinux), str(vmcore)]
     folders = [linux.vmlinux.parent, linux.debug_modules, vmcore.parent]

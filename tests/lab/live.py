@@ -9,10 +9,10 @@ import shutil
 import socket
 import subprocess
 import sys
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple
 
 from . import packages
-from .kernel import Kernel, kernel
+from .kernel import Kernel
 from .vm import Machine
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -27,7 +27,7 @@ UNUSED = (".debug_loclists", ".debug_rnglists", ".debug_line", ".debug_line_str"
 
 MEMORY_MB = 1536
 """The initramfs is in it twice while it is unpacked."""
-FRAME_SECONDS = 300.0
+FRAME_SECONDS = 900.0
 
 INIT = f"""#!/bin/busybox sh
 export PATH=/bin:/usr/bin PYTHONPATH=/live
@@ -109,7 +109,7 @@ class LiveMachine(Machine):
         initrd, append = command.index("-initrd") + 1, command.index("-append") + 1
         combined = self.directory / "initramfs.live"
         with open(combined, "wb") as target:  # the compressed one comes last: what follows must be aligned
-            for part in (live_root(kernel()), _sources(self.directory), pathlib.Path(command[initrd])):
+            for part in (live_root(self.kernel), _sources(self.directory), pathlib.Path(command[initrd])):
                 with open(part, "rb") as source:
                     shutil.copyfileobj(source, target)
         command[initrd] = str(combined)
@@ -179,9 +179,3 @@ def _pack(root: pathlib.Path, archive: pathlib.Path) -> None:
         subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=root, input=names.encode(), stdout=target,
                        check=True)
     incoming.rename(archive)
-
-
-def sysfs_name(device: str) -> Tuple[str, str]:
-    """The PCI address and the name of a virtio device, of its path in sysfs."""
-    path = pathlib.PurePath(device)
-    return path.parent.name, path.name

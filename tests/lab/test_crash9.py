@@ -88,7 +88,7 @@ def test_crash_9_survives_every_mistake(capture: Capture) -> None:
     output = crash9.crash(capture.directory, capture.vmcore, [
         "vqstate nosuch", "vqstate --nonsense", "vqstate vdb | head -1", f"vqstate vdb > {capture.directory}/out",
         "vqstate -h", "vqstate vdb -o /no/such/folder/guest.json", "help vqstate", "vqstate"])
-    assert "vqstate: this guest has no disk 'nosuch'; its virtio disks: vda, vdb" in output
+    assert "vqstate: this guest has no virtio device 'nosuch'; it has: vda, vdb" in output
     assert "unrecognized arguments: --nonsense" in output
     assert "vqstate: /no/such/folder/guest.json: No such file or directory" in output
     assert "vdb, virtio-blk" in (capture.directory / "out").read_text()

@@ -64,12 +64,12 @@ DERIVED: Dict[str, Maker] = {
     "no VMCOREINFO": _renamed(b"VMCOREINFO\0", b"SOMETHINGEL"),
     "no build id": _renamed(b"BUILD-ID=", b"BUILD_ID="),  # as up to Linux 5.8
 }
+QEMU_ELF, UNFLATTENED = "QEMU's ELF", "QEMU's kdump"
 QEMUS: Dict[str, Dict[str, object]] = {
-    "QEMU's ELF": {"paging": False},
+    QEMU_ELF: {"paging": False},
     "QEMU's ELF, paging": {"paging": True},
     "QEMU's kdump, flattened": {"paging": False, "format": "kdump-zlib"},
 }
-UNFLATTENED = "QEMU's kdump"
 
 
 class Dumps(NamedTuple):
@@ -170,7 +170,7 @@ def other_kernels(dumps: Dumps) -> Dict[str, pathlib.Path]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["QEMU's ELF", "QEMU's kdump", "no VMCOREINFO"])
+@pytest.mark.parametrize("kind", [QEMU_ELF, UNFLATTENED, "no VMCOREINFO"])
 def test_another_builds_vmlinux_is_refused_with_both_ids(dumps: Dumps, other_kernels: Dict[str, pathlib.Path],
                                                         kind: str) -> None:
     line = refused("--vmcore", dumps.files[kind], "--vmlinux", other_kernels["other"])
@@ -215,11 +215,11 @@ def test_a_vmlinux_of_another_architecture(dumps: Dumps, tmp_path: pathlib.Path)
 
 def test_a_dump_that_is_cut_off(dumps: Dumps, tmp_path: pathlib.Path) -> None:
     cut = tmp_path / "vmcore"
-    _sparse_copy(dumps.files["QEMU's ELF"], cut)
-    whole = cut.stat().st_size
-    os.truncate(cut, whole // 3)
+    _sparse_copy(dumps.files[QEMU_ELF], cut)
+    there = cut.stat().st_size // 3
+    os.truncate(cut, there)
     _, _, err = guest("--vmcore", cut, "--vmlinux", kernel().vmlinux)
-    assert f"{cut} is cut off: it has {whole // 3} bytes of {whole}" in err
+    assert f"{cut} is cut off: it has {there} bytes of {elf.extent(str(dumps.files[QEMU_ELF]))}" in err
 
 
 COMPRESSORS: Dict[str, Optional[List[str]]] = {"": None, ".xz": ["xz"], ".gz": ["gzip"], ".zst": ["zstd", "-q"]}
@@ -247,6 +247,25 @@ def test_modules_of_another_kernel_are_not_taken(dumps: Dumps, tmp_path: pathlib
     _, _, err = guest("--vmcore", dumps.capture.vmcore, "--vmlinux", kernel().vmlinux, "--modules", tmp_path)
     assert f"{tmp_path / module.name} (of another build)" in err
     assert "no debug information for the modules virtio, virtio_blk" in err and "--modules" in err
+
+
+@pytest.mark.matrix
+def test_dumps_of_aarch64(tmp_path: pathlib.Path) -> None:
+    files = {name: tmp_path / f"dump{number}" for number, name in enumerate(["elf", "bare", "kdump"])}
+    with Machine(tmp_path / "vm", Options(kernel="6.1-arm64", idle=True, memory_mb=256)) as machine:
+        machine.wait("end of the bursts", lambda: min(machine.truth().writers) >= 8)
+        machine.wait_quiet()
+        vmlinux = machine.kernel.vmlinux
+        machine.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{files['elf']}")
+        machine.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{files['kdump']}", format="kdump-zlib")
+    _renamed(b"VMCOREINFO\0", b"SOMETHINGEL")(files["elf"], files["bare"])
+    found, again = (guest("--vmcore", files[name], "--vmlinux", vmlinux, "--json") for name in ("elf", "bare"))
+    assert (found[0], found[2], again[0]) == (0, "", 0), again[2]
+    whole = read(found[1].encode())
+    assert whole.devices == read(again[1].encode()).devices and whole.target.machine == "aarch64"
+    assert [device.name for device in whole.devices if device.type == "blk"] == ["vda", "vdb"]
+    line = refused("--vmcore", files["kdump"], "--vmlinux", vmlinux)
+    assert "pages of 65536 bytes" in line and "without -z" in line
 
 
 # Inside a guest.

@@ -2,7 +2,6 @@
 
 `make lab-matrix` runs all cells; `make lab` those that CI_CELLS names.
 """
-import os
 import pathlib
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ import pytest
 from vqcheck.snapshot.model import Device, Queue, Snapshot
 
 from . import initramfs, layouts, matrix, sides, survey
+from .keep import keep
 from .matrix import CELLS, Cell
 from .monitor import DeviceStatus, QueueStatus
 
@@ -21,8 +21,6 @@ CI_CELLS = ("6.1-split", "6.12-packed")
 
 CRASH_OPENS = ("5.10", "6.1")
 """Kernels that Debian 12's crash 8.0.2 opens; it ends without a word on newer ones."""
-
-RECORD = "VQCHECK_RECORD"
 
 pytestmark = pytest.mark.lab
 
@@ -50,11 +48,9 @@ def read(request: pytest.FixtureRequest) -> Iterator[Read]:
         cell = matrix.make(name, directory, sides.live_commands(directory, ""))
         guest, host = sides.guest_by_drgn(cell.capture, ""), sides.live(directory)
         crash = sides.guest_by_crash(cell.capture) if cell.options.kernel in CRASH_OPENS else None
-        if os.environ.get(RECORD):
-            into = pathlib.Path(os.environ[RECORD]) / "matrix" / name
-            into.mkdir(parents=True, exist_ok=True)
-            shutil.copy(guest.vqcap, into / "guest.vqcap")
-            (into / "survey.txt").write_text(survey.text((directory / "console.log").read_text(errors="replace")))
+        said = directory / "survey.txt"
+        said.write_text(survey.text((directory / "console.log").read_text(errors="replace")))
+        keep(f"matrix/{name}", {"guest.vqcap": guest.vqcap, "survey.txt": said})
         yield Read(name, cell, guest.snapshot, host.snapshot, crash and crash.snapshot)
     finally:
         shutil.rmtree(directory)

@@ -46,11 +46,12 @@ def describe(request: View, clock_ns: Optional[int], absent: Absences) -> Dict[s
 
 
 def _operation(request: View) -> str:
-    if len(request.raw("cmd_flags")) == 8:
+    raw = request.raw("cmd_flags")
+    if len(raw) == 8:
         # Linux 4.10 made it 32 bits and put the operation into the lowest 8; before, its place changed from release
         # to release.
         raise NotSupported("this kernel's cmd_flags do not hold the operation where later ones have it")
-    operation = request.uint("cmd_flags") & REQ_OP_MASK
+    operation = request.target.decode_uint(raw) & REQ_OP_MASK
     return OPERATIONS.get(operation, f"op_{operation}")
 
 

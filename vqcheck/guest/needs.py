@@ -16,7 +16,7 @@ KERNEL_TYPES = (
     "struct list_head", "struct hlist_head", "struct maple_node", "struct maple_tree",
     "struct radix_tree_node", "struct radix_tree_root", "struct xa_node", "struct xarray", "struct cpumask",
     # Modules, whose own symbol tables are read
-    "struct module", "struct module_memory", "struct mod_kallsyms",
+    "struct module", "struct module_memory", "struct mod_kallsyms", "struct module_notes_attrs", "struct bin_attribute",
     # Interrupts
     "struct irq_chip", "struct irq_data", "struct irq_desc", "struct irqaction", "struct msi_desc", "struct msi_msg",
     # virtio

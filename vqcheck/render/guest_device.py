@@ -75,9 +75,8 @@ def _interface(net: Optional[NetDevice]) -> Optional[str]:
 
 
 def _standing_out(device: Device) -> List[str]:
-    found = sorted(guest_notes.notes(device), key=lambda one: one.rank)
-    lines = [line for one in found for line in wrapped(f"{one.place}: {one.text}", "  ", "      ")]
-    return ["\n".join(["stands out:", *lines])] if lines else []
+    text = guest_notes.drawn(guest_notes.notes(device))
+    return [text] if text else []
 
 
 def _queues(device: Device) -> List[str]:

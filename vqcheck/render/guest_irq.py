@@ -3,8 +3,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ..snapshot.kernel_model import Irq
 from ..snapshot.model import Device
+from .escape import escape
 from .wide import fitting, said_once
-from .words import bullet, ranges
+from .words import bullet, ranges, wrapped
 
 IRQS = ("irq", "queues", "name", "vector", "hwirq", "total", "CPUs", "taken\nby", "state", "MSI\naddress/data",
         "chip")
@@ -28,9 +29,9 @@ def block(device: Device) -> List[str]:
     if not rows:
         return []
     shown, same = said_once(rows, IRQS, ["chip"])
-    chip = f" (chip {same['chip']})" if same else ""
-    lines = [line for irq, _ in irqs(device) for sentence in sentences(irq) for line in bullet(sentence)]
-    return ["\n".join([f"interrupts{chip}:", fitting(shown, IRQS), *lines])]
+    title = wrapped(f"interrupts (chip {same['chip']}):" if same else "interrupts:", "", "    ")
+    lines = [line for irq, _ in irqs(device) for sentence in sentences(irq) for line in bullet(escape(sentence))]
+    return ["\n".join([*title, fitting(shown, IRQS), *lines])]
 
 
 def irq_rows(device: Device) -> List[Sequence[Any]]:

@@ -1,12 +1,12 @@
 """What stands out on the guest's side, worst first: where to look, not whose fault it is."""
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from ..snapshot.driver_model import GuestDevice
 from ..snapshot.kernel_model import BlockQueue
 from ..snapshot.model import Device, Queue, Snapshot
 from ..virtio.devices import LAZY, PARKED, POLLED, POSTED, REQUEST
 from . import guest_block, guest_irq
-from .escape import shortened
+from .escape import escape, shortened
 from .guest_facts import OLD_NS, Progress, kind_of, oldest_ns, progress
 from .words import age, plural, ranges, wrapped
 
@@ -33,12 +33,16 @@ class Note(NamedTuple):
 
 def block(snapshot: Snapshot) -> str:
     """The notes of all devices as text, or that there are none."""
-    found = sorted((one for device in snapshot.devices for one in notes(device)), key=lambda one: one.rank)
-    if not found:
-        return "nothing stands out on the guest's side"
-    lines = [line for one in found[:LIMIT] for line in wrapped(f"{one.place}: {one.text}", "  ", "      ")]
+    return drawn([one for device in snapshot.devices for one in notes(device)]) \
+        or "nothing stands out on the guest's side"
+
+
+def drawn(found: Sequence[Note]) -> str:
+    """Notes as text, the worst first; nothing for none."""
+    lines = [line for one in sorted(found, key=lambda one: one.rank)[:LIMIT]
+             for line in wrapped(escape(f"{one.place}: {one.text}"), "  ", "      ")]
     rest = [f"  and {len(found) - LIMIT} more"] if len(found) > LIMIT else []
-    return "\n".join(["stands out:", *lines, *rest])
+    return "\n".join(["stands out:", *lines, *rest]) if lines else ""
 
 
 def notes(device: Device) -> List[Note]:
@@ -115,8 +119,8 @@ def _network(device: Device, queue: Queue) -> List[Tuple[int, str]]:
 
 
 def _disk(device: Device, disk: BlockQueue, name: str) -> List[Note]:
-    oldest = max((one.age_ns for one in disk.waiting or () if one.age_ns is not None), default=None)
-    waits = bool(disk.waiting) and (oldest is None or oldest >= OLD_NS)
+    oldest = guest_block.oldest_held_ns(disk)
+    waits = bool(guest_block.held(disk)) and (oldest is None or oldest >= OLD_NS)
     stopped = [context.queue_num for context in disk.hardware_queues or () if context.stopped]
     found = [(rank, text) for rank, text, is_so in (
         (STOPPED, "quiesced", (disk.quiesce_depth or 0) > 0),
@@ -132,4 +136,4 @@ def _disk(device: Device, disk: BlockQueue, name: str) -> List[Note]:
 def _waiting(device: Device, disk: BlockQueue, oldest: Optional[int]) -> str:
     ring = " and nothing on the ring" if guest_block.requests_on_rings(device) == 0 else ""
     since = "" if oldest is None else f", oldest {age(oldest)}"
-    return f"{guest_block.waiting_count(disk)} waiting in the block layer{ring}{since}"
+    return f"{guest_block.held_count(disk)} waiting in the block layer{ring}{since}"

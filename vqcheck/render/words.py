@@ -80,7 +80,7 @@ def title(snapshot: Snapshot) -> List[str]:
     how = [capture.method, capture.source, capture.time and f"at {capture.time}",
            capture.time_source and f"({capture.time_source})"]
     made = f"{producer.name} {producer.version}" + (f" in {producer.debugger}" if producer.debugger else "")
-    text = ", ".join((_words(who), _words(how), made))
+    text = ", ".join((_words(who), _words(how), shortened(made)))
     lines = wrapped(text, "", "    ")
     warnings = capture.warnings or []
     for warning in warnings[:WARNINGS]:

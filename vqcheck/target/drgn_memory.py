@@ -5,7 +5,7 @@ virtual addresses of its segments; QEMU writes notes of its own for x86 alone (t
 """
 import os
 import struct
-from typing import Callable, List, NamedTuple
+from typing import BinaryIO, Callable, List, NamedTuple
 
 import drgn
 
@@ -32,18 +32,22 @@ def add_physical_memory(program: "drgn.Program", path: str) -> None:
 
 
 def physical_segments(path: str) -> List[Segment]:
-    """The segments of an ELF dump that hold memory.  Raises OSError."""
+    """The segments of an ELF dump that hold memory; none of a damaged one.  Raises OSError."""
     with open(path, "rb") as file:
         header = elf.read_header(file)
-        if header is None:
+        try:
+            return _segments(file, header) if header else []
+        except (struct.error, OverflowError, ValueError):
             return []
-        file.seek(0)
-        raw = file.read(64)
-        order, wide = header.order, header.wide
-        (table,) = struct.unpack_from(order + ("Q" if wide else "I"), raw, 32 if wide else 28)
-        entry, count = struct.unpack_from(order + "HH", raw, 54 if wide else 42)
-        file.seek(table)
-        headers = file.read(entry * min(count, MAX_SEGMENTS))
+
+
+def _segments(file: BinaryIO, header: elf.Header) -> List[Segment]:
+    file.seek(0)
+    raw, order, wide = file.read(64), header.order, header.wide
+    (table,) = struct.unpack_from(order + ("Q" if wide else "I"), raw, 32 if wide else 28)
+    entry, count = struct.unpack_from(order + "HH", raw, 54 if wide else 42)
+    file.seek(table)
+    headers = file.read(entry * min(count, MAX_SEGMENTS))
     found, fields = [], order + ("IIQQQQ" if wide else "IIIII")
     for at in range(0, len(headers) - struct.calcsize(fields) + 1, max(entry, 1)):
         words = struct.unpack_from(fields, headers, at)

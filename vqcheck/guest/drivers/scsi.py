@@ -79,7 +79,7 @@ class ScsiDriver(DiskDriver):
             raise Corrupt(f"what head {head} stands for, at {token:#x}, is no command of this host")
         absent = Absences()
         unit, cdb = absent.take("unit", scsi_host.unit_name, self._host(), device), absent.take("cdb", _cdb, command)
-        return self.describe(head, token, "scsi", request, absent)._replace(token=Hex(token), unit=unit, cdb=cdb)
+        return self.describe(head, token, "scsi", request, absent)._replace(unit=unit, cdb=cdb)
 
     def _unit(self, address: int) -> View:
         """A struct scsi_device, read once."""
