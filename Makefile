@@ -10,7 +10,7 @@ help:
 	@echo "make test       linters and all tests that need no virtual machine"
 	@echo "make lab        boot a real VM, hang it, capture it with crash and gdb, and check the verdicts"
 	@echo "make lab-matrix every kernel with every virtio device, split and packed, and aarch64"
-	@echo "make record     make the lab's scenes again and keep their recordings in tests/data"
+	@echo "make record     make the lab's scenes and its matrix again and keep their recordings in tests/data"
 	@echo "make benchmark  times of the commands and of the checker"
 	@echo "make clean      remove the virtual environment and what tools left behind"
 
@@ -41,7 +41,7 @@ lint: $(VENV)/test-tools
 
 # What a debugger loads; gdb of RHEL 8 embeds Python 3.6.
 DEBUGGER_LOADS := $(filter-out %/read.py %/schema.py %/shape.py %/drgn_target.py %/drgn_open.py \
-	%/drgn_debug_info.py %/build.py, \
+	%/drgn_debug_info.py %/drgn_layout.py %/drgn_by_layout.py %/build.py, \
 	$(wildcard vqcheck/*.py vqcheck/virtio/*.py vqcheck/target/*.py vqcheck/guest/*.py vqcheck/guest/drivers/*.py vqcheck/host/*.py \
 	vqcheck/snapshot/*.py vqcheck/check/*.py vqcheck/render/*.py gdb_ext/*.py crash_ext/*.py))
 
@@ -49,11 +49,12 @@ lab: $(VENV)/lab-tools
 	$(BIN)/python -m pytest -m "lab and not matrix" tests
 
 lab-matrix: $(VENV)/lab-tools
-	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py tests/lab/test_crash_kernels.py \
+	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py tests/lab/test_kernels.py tests/lab/test_crash_kernels.py \
 		tests/lab/test_crash_arm64.py
 
 record: $(VENV)/lab-tools
-	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab/test_scenes.py
+	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab/test_scenes.py tests/lab/test_matrix.py \
+		tests/lab/test_kernels.py
 	$(BIN)/python -m tests.regenerate
 
 benchmark: $(VENV)/lab-tools

@@ -3,9 +3,10 @@ import os
 from typing import Any, Callable, NamedTuple, Sequence
 
 from vqcheck import debugger
-from vqcheck.guest import snapshot
+from vqcheck.guest import live
 from vqcheck.render import guest_text
 from vqcheck.snapshot.model import GUEST
+from vqcheck.target.layout_target import in_debugger
 
 from .target_base import CrashTarget
 
@@ -13,6 +14,7 @@ EXAMPLES = """  vqstate                            all queues of all virtio disk
   vqstate vdb                        one disk in full, with its requests in flight
   vqstate vdb -o guest.json          the snapshot for `vqcheck merge guest.json host.json`
   vqstate vdb --capture guest.vqcap  a recording of kilobytes that `vqcheck replay` reads anywhere
+  vqstate vdb --layout x.vqlayout    where modules have no debug information: what `vqcheck layout` saved
   vqstate | grep vd                  pipes and redirection are crash's own
 
 The debug information of the virtio modules is loaded as by `mod -s`.  It is looked for where debug packages put it,
@@ -26,8 +28,9 @@ FACE = debugger.Face(
     summary="Show the guest driver's view of its virtqueues: indexes, rings, interrupts and\n"
             "requests in flight.  Only looks, and never writes to the target.",
     examples=EXAMPLES,
-    take=snapshot.take,
+    take=live.take,
     show=guest_text.show,
+    by_layout=in_debugger,
 )
 
 

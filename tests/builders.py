@@ -18,7 +18,7 @@ from vqcheck.snapshot.device_model import (
     TrackedRequest,
 )
 from vqcheck.snapshot.driver_model import DriverState, GuestDevice
-from vqcheck.snapshot.kernel_model import Irq
+from vqcheck.snapshot.kernel_model import BlockQueue, HardwareQueue, Irq, Tags
 from vqcheck.snapshot.kinds import Hex
 from vqcheck.snapshot.model import (
     GUEST,
@@ -28,6 +28,9 @@ from vqcheck.snapshot.model import (
     Capture,
     Device,
     Features,
+    PackedDescriptor,
+    PackedEvent,
+    PackedRing,
     Producer,
     Queue,
     Rings,
@@ -35,9 +38,11 @@ from vqcheck.snapshot.model import (
     Snapshot,
     TargetInfo,
 )
-from vqcheck.snapshot.request_model import Request, UsedEntry
+from vqcheck.snapshot.request_model import Request, UsedEntry, WaitingRequest
+from vqcheck.virtio import packed
 from vqcheck.virtio.event import distance
 from vqcheck.virtio.features import EVENT_IDX, LEGACY_ONLY, feature_names
+from vqcheck.virtio.packed import Position
 
 NEGOTIATED = 0x130006E54
 BLOCK_ID = 2
@@ -211,3 +216,65 @@ def _host_device(mask: int, queues: List[Queue], at: Scene, part: Dict[str, Any]
     return Device("virtio-disk1", "blk", BLOCK_ID, queues, Bus("pci", "0000:00:07.0"), 15,
                   Features(Hex(mask), feature_names(mask, BLOCK_ID), Hex(mask | LEGACY_ONLY)),
                   host=side._replace(**part))
+
+
+def only_queue(snapshot: Snapshot) -> Queue:
+    """The queue of a snapshot that has one."""
+    (device,) = snapshot.devices
+    (queue,) = device.queues
+    return queue
+
+
+def with_queues(snapshot: Snapshot, *queues: Queue, device: Overrides = None, part: Overrides = None) -> Snapshot:
+    """A guest's snapshot of one device, with other queues; `device` and `part` as in `pair`."""
+    (one,) = snapshot.devices
+    assert one.guest is not None
+    changed = one._replace(queues=list(queues), guest=one.guest._replace(**part or {}))
+    return snapshot._replace(devices=[changed._replace(**device or {})])
+
+
+def packed_queue(chains: Tuple[int, ...] = (), returned: Tuple[int, ...] = (), *, num: int = 256,
+                 start: Tuple[int, int] = (250, 1), driver: Overrides = None, **changes: Any) -> Queue:
+    """The guest's view of a packed queue in which the driver stands at the position `start`.
+
+    chains: how many descriptors each buffer in flight takes, oldest first; their ids count from 10.
+    returned: places in `chains` of those that the device gave back, in its order.
+    """
+    ring: Dict[int, PackedDescriptor] = {}
+    begin = at = Position(*start)
+    for number, length in enumerate(chains):
+        for step in range(length):
+            flags = (packed.DESC_F_AVAIL if at.wrap else packed.DESC_F_USED) | (step < length - 1)
+            ring[at.offset] = PackedDescriptor(at.offset, Hex(0x1000 * number), 512, 10 + number, Hex(flags))
+            at = packed.advance(at, 1, num)
+    end, at, used = at, begin, []
+    for place in returned:
+        both = (packed.DESC_F_AVAIL | packed.DESC_F_USED) if at.wrap else 0
+        ring[at.offset] = PackedDescriptor(at.offset, Hex(0), 1, 10 + place, Hex(both | packed.DESC_F_WRITE))
+        used.append(UsedEntry(at.offset, 10 + place, 1))
+        at = packed.advance(at, chains[place], num)
+    total = packed.distance(end, begin, num)
+    wanted = PackedEvent(packed.encode_position(begin), packed.EVENT_DESC)
+    order = [packed.advance(begin, step, num).offset for step in range(total)]
+    state = DriverState(
+        Hex(0xFFFF888003C11000), num_free=num - total, free_head=0, free_list=num - total, descriptors_in_use=total,
+        num_added=0, last_used_idx=begin.offset, used_wrap_counter=bool(begin.wrap), next_avail_idx=end.offset,
+        avail_wrap_counter=bool(end.wrap), event_flags_shadow=packed.EVENT_DESC, broken=False, event=True,
+        event_triggered=False, callback="virtblk_done")
+    queue = Queue(
+        0, "req.0", "request", "packed", num, RINGS, None,
+        PackedRing(wanted, PackedEvent(packed.encode_position(end), packed.EVENT_DESC), [ring[one] for one in order]),
+        driver=state._replace(**driver or {}), irq=Irq(27, "virtio1-req.0", total=43000), used=used,
+        in_flight=[Request(10 + number, kind="block", tag=number, operation="read", descriptors=length,
+                           age_ns=2_000_000_000) for number, length in enumerate(chains)])
+    return queue._replace(**changes)
+
+
+def block_queue(waiting: int = 0, **changes: Any) -> BlockQueue:
+    """The block layer above a disk: at rest, but for requests that wait in it."""
+    tags = Tags(depth=128, reserved=0, in_use=waiting, started=0, waiters=0)
+    found = [WaitingRequest(tag=number, internal_tag=-1, operation="write", sector=8 * number, bytes=4096,
+                            age_ns=30_000_000_000 - number, state="idle") for number in range(waiting)]
+    context = HardwareQueue(0, state=Hex(0), stopped=False, dispatch=0, nr_active=0, tags=tags)
+    return BlockQueue("vdb", Hex(0xFFFF888003C44000), "none", Hex(0x1C4), quiesce_depth=0, freeze_depth=0, requeue=0,
+                      hardware_queues=[context], waiting=found, waiting_count=waiting)._replace(**changes)

@@ -31,7 +31,7 @@ def made() -> Dict[pathlib.Path, bytes]:
         files[EXAMPLES / name / "verdict.txt"] = verdict_text.show(judge(guest, host)).encode()
         for side, snapshot in (("guest", guest), ("host", host)):
             files[EXAMPLES / name / f"{side}.json"] = to_json(snapshot).encode()
-            files[EXAMPLES / name / f"{side}.vqcap"] = (recordings.DATA / name / f"{side}.vqcap").read_bytes()
+            files[EXAMPLES / name / f"{side}.vqcap"] = (recordings.SCENES / name / f"{side}.vqcap").read_bytes()
             if name == SHOWN:
                 files[DEMO / f"{side}.json"] = to_json(snapshot).encode()
     files[README] = _readme(README.read_text()).encode()

@@ -12,6 +12,8 @@ from .snapshot.model import Snapshot
 from .snapshot.write import to_json, write_file
 from .target import vqcap
 from .target.errors import TargetError
+from .target.layout import read_file
+from .target.layout_target import Use
 from .target.recording import Recorder
 from .target.target import Target
 
@@ -33,6 +35,8 @@ class Face(NamedTuple):
     """Gathers the snapshot of one device, or of all when the name is None.  Raises TargetError."""
     show: Callable[[Snapshot, bool], str]
     """The snapshot as text; True for all there is to say of one device."""
+    by_layout: Optional[Callable[[Use, Target], Target]] = None
+    """The target with a layout file for what its debug information lacks.  Raises TargetError."""
 
 
 class _Stop(Exception):
@@ -63,6 +67,10 @@ def parser(face: Face, write: Callable[[str], Any]) -> argparse.ArgumentParser:
                       formatter_class=argparse.RawDescriptionHelpFormatter)
     options.write = write
     add_options(options, face)
+    if face.by_layout is not None:
+        options.add_argument("--layout", metavar="FILE",
+                             help="take what debug information is missing from what `vqcheck layout` saved")
+        options.add_argument("--force", action="store_true", help="use the layout though it is of another build")
     options.add_argument("--traceback", action="store_true", help="for a bug report: show where an error came from")
     return options
 
@@ -85,7 +93,10 @@ def run(face: Face, words: Sequence[str], open_target: Callable[[], Target], wri
     except _Stop as stop:
         return USAGE if stop.status else OK
     try:
-        gather(face, options, open_target(), write)
+        target = open_target()
+        if face.by_layout is not None and options.layout:
+            target = face.by_layout(Use(read_file(options.layout), options.force), target)
+        gather(face, options, target, write)
         return OK
     except Exception as problem:  # whatever it is, the debugger's session goes on
         complain(f"{face.name}: {_in_words(problem)}\n")
@@ -101,7 +112,7 @@ def gather(face: Face, options: argparse.Namespace, target: Target, write: Calla
         asked["device"] = options.device
     recorder = Recorder(target, asked)
     snapshot = face.take(recorder, options.device)
-    _write_files(options, recorder, snapshot, write)
+    _write_files(options, recorder, snapshot, _say_nothing if options.json else write)
     if options.json:
         write(to_json(snapshot))
     elif not (options.output or options.capture):
@@ -114,6 +125,10 @@ def _in_words(problem: Exception) -> str:
     if isinstance(problem, TargetError):
         return str(problem)
     return f"internal error: {type(problem).__name__}: {problem} (run it with --traceback and report that)"
+
+
+def _say_nothing(text: str) -> None:
+    """JSON must be all that is printed."""
 
 
 def _write_files(options: argparse.Namespace, recorder: Recorder, snapshot: Snapshot,

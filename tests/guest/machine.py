@@ -6,7 +6,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from .made.core import DriverCore, Node
 from .made.guest import Guest
-from .made.interrupts import CONFIG_CHANGE, Interrupts, State, mask
+from .made.interrupts import AREA, CONFIG_CHANGE, CPUS, Interrupts, State, mask
 from .made.kernels import KERNELS
 from .made.queues import Common, Packed, Place, Split, packed, split
 
@@ -100,7 +100,7 @@ def _requests(guest: Guest) -> List[int]:
     for number, age in enumerate(IN_FLIGHT.ages_ns):
         times = {"start_time": 4294900000} if old else {"start_time_ns": NOW_NS - age, "state": 1}
         guest.struct("request", f"request {number}", REQUESTS + REQUEST_STEP * number, q=QUEUE, cmd_flags=0x8801,
-                     tag=20 + number, **{"__data_len": 4096}, **times)
+                     tag=20 + number, __data_len=4096, **times)
         guest.poke(REQUESTS + REQUEST_STEP * number + guest.offset("request", "__sector"), guest.encode(8 * number, 8))
     width = guest.types["struct request"][0]
     return [REQUESTS + REQUEST_STEP * number + width for number in range(len(IN_FLIGHT.heads))]
@@ -177,7 +177,10 @@ def _surroundings(guest: Guest) -> None:
                        name__nodename=b"guest")
     guest.symbols.update(keeper, init_uts_ns=uts, sysctl_bootid=guest.new("sysctl_bootid", BOOT_ID),
                          __cpu_online_mask=guest.new("__cpu_online_mask", mask(guest, (0, 1, 2, 3))),
-                         nr_cpu_ids=guest.new("nr_cpu_ids", guest.encode(4, 4)))
+                         __cpu_possible_mask=guest.new("__cpu_possible_mask", mask(guest, (0, 1, 2, 3))),
+                         __per_cpu_offset=guest.new("__per_cpu_offset", b"".join(
+                             guest.pointer(cpu * AREA) for cpu in range(CPUS))),
+                         nr_cpu_ids=guest.new("nr_cpu_ids", guest.encode(CPUS, 4)))
     line = guest.new("pointer to the command line", guest.pointer(guest.string(COMMAND_LINE)))
     texts = ("0.0.0", "Made up", "4C4C4544-0042-3510-8051-C4C04F4E3132")
     table = [guest.string(text) for text in texts] + [0] * 21

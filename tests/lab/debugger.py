@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 from typing import List, Sequence
 
-from .vm import BACKEND, PATIENCE, Machine
+from .vm import BACKEND, BACKEND_MMIO, PATIENCE, Machine
 
 DONE = "LAB-SESSION-DONE"
 
@@ -23,7 +23,8 @@ LOCATE = [
     "set $entry = vm_change_state_head.tqh_first",
     "while $entry != 0",
     "  if (void *) $entry->cb == (void *) &virtio_vmstate_change",
-    f'    if $_streq(((VirtIODevice *) $entry->opaque)->parent_obj.canonical_path, "{BACKEND}")',
+    "    set $path = ((VirtIODevice *) $entry->opaque)->parent_obj.canonical_path",
+    f'    if $_streq($path, "{BACKEND}") || $_streq($path, "{BACKEND_MMIO}")',
     "      set $disk = (VirtIODevice *) $entry->opaque",
     "    end",
     "  end",

@@ -2,7 +2,7 @@
 
 The kernel command line steers it (the kernel hands unknown words of the form NAME=VALUE to init's environment):
 `lab_writers=N` writers run at a time; `lab_runs=N` makes each of them stop after N bursts, 0 means never;
-`lab_survey=1` has it use every device first, and print what Linux made of each.
+`lab_survey=1` has it use every device first, hang writes on two disks, and print what Linux made of each device.
 """
 import gzip
 import pathlib
@@ -30,21 +30,7 @@ for module in {modules}; do
 done
 while [ ! -b /dev/vdb ]; do sleep 0.1; done
 if [ $lab_survey = 1 ]; then
-    mount -t debugfs debug /sys/kernel/debug
-    while [ ! -b /dev/sda ]; do sleep 0.1; done
-    ifconfig eth0 10.0.2.15 up
-    ping -c 3 -W 2 10.0.2.2
-    for device in /sys/bus/virtio/devices/*; do
-        driver=$(readlink $device/driver)
-        echo "LAB-DEVICE name=${{device##*/}} id=$(cat $device/device) driver=${{driver##*/}}" \
-            "features=$(cat $device/features) path=$(readlink -f $device) end"
-    done
-    for one in /sys/class/block/* /sys/class/net/* /sys/class/scsi_host/* /sys/class/input/*; do
-        echo "LAB-CLASS path=$(readlink -f $one) end"
-    done
-    echo "LAB-BOOT id=$(cat /proc/sys/kernel/random/boot_id) end"
-    dd if=/dev/zero of=/dev/sda bs=4k count=4 oflag=direct 2>/dev/null
-    dd if=/dev/hwrng of=/dev/null bs=16 count=1 2>/dev/null
+    . /survey
 fi
 cat /proc/interrupts
 echo "LAB-READY kernel=$(uname -r)"
@@ -81,7 +67,7 @@ report() {{
 
 if [ $lab_survey = 1 ]; then
     while :; do
-        dd if=/dev/zero of=/dev/sda bs=4k count={burst} oflag=direct conv=notrunc 2>/dev/null
+        dd if=/dev/zero of=/dev/$quick bs=4k count={burst} oflag=direct conv=notrunc 2>/dev/null
         ping -c 1 -W 1 10.0.2.2 >/dev/null
     done &
 fi
@@ -93,6 +79,62 @@ while :; do
     report
     sleep 1
 done
+"""
+
+
+HANGING = {16: 4096, 128: 65536, 512: 262144}
+"""First sector and length of each write that hangs on vda and on the second SCSI disk."""
+
+# A write of 512 bytes takes the first second's leave of the throttle group (devices.py), and what comes after it waits
+# for minutes.  A SCSI disk would be given up on after 30 s.  Which SCSI disk becomes sda is chance.
+SURVEY = """
+mount -t debugfs debug /sys/kernel/debug
+while [ ! -b /dev/sda ] || [ ! -b /dev/sdb ]; do sleep 0.1; done
+quick=$(ls /sys/bus/scsi/devices/*:0:0:0/block)
+slow=$(ls /sys/bus/scsi/devices/*:0:1:0/block)
+ifconfig eth0 10.0.2.15 up
+ping -c 3 -W 2 10.0.2.2
+dd if=/dev/zero of=/dev/$quick bs=4k count=4 oflag=direct 2>/dev/null
+dd if=/dev/hwrng of=/dev/null bs=16 count=1 2>/dev/null
+[ -b /dev/pmem0 ] && dd if=/dev/zero of=/dev/pmem0 bs=4k count=1 conv=fsync 2>/dev/null
+[ -c /dev/hvc0 ] && echo hello >/dev/hvc0
+for event in /dev/input/event*; do
+    [ -c $event ] && cat $event >/dev/null &
+done
+echo 3600 >/sys/block/$slow/device/timeout
+for disk in vda $slow; do
+    echo "LAB-HANGS disk=$disk end"
+    dd if=/dev/zero of=/dev/$disk bs=512 count=1 oflag=direct 2>/dev/null
+    for size in {sizes}; do
+        dd if=/dev/zero of=/dev/$disk bs=${{size#*:}} count=1 seek=${{size%:*}} oflag=direct 2>/dev/null &
+    done
+done
+sleep 1
+for device in /sys/bus/virtio/devices/*; do
+    driver=$(readlink $device/driver)
+    echo "LAB-DEVICE name=${{device##*/}} id=$(cat $device/device) driver=${{driver##*/}}" \\
+        "status=$(cat $device/status) features=$(cat $device/features) path=$(readlink -f $device) end"
+done
+for kind in block net scsi_host input virtio-ports drm; do
+    for one in /sys/class/$kind/*; do
+        [ -e $one ] && echo "LAB-CLASS path=$(readlink -f $one) end"
+    done
+done
+for disk in /sys/kernel/debug/block/*; do
+    for file in state tags sched_tags dispatch busy; do
+        for queue in $disk/hctx*; do
+            [ -e $queue/$file ] && while read -r line; do
+                echo "LAB-BLOCK disk=${{disk##*/}} queue=${{queue##*hctx}} file=$file $line end"
+            done <$queue/$file
+        done
+    done
+done
+for one in address carrier operstate statistics/rx_packets statistics/tx_packets; do
+    echo "LAB-NET name=eth0 $one=$(cat /sys/class/net/eth0/$one) end"
+done
+echo "LAB-BOOT id=$(cat /proc/sys/kernel/random/boot_id) end"
+echo "LAB-UPTIME seconds=$(cut -d ' ' -f 1 /proc/uptime) end"
+echo "LAB-CMDLINE $(cat /proc/cmdline) end"
 """
 
 
@@ -109,6 +151,8 @@ def build(kernel: Kernel, target: pathlib.Path, modules: Iterable[str] = DISK_MO
     init = root / "init"
     init.write_text(INIT.format(modules=" ".join(module.name for module in files), burst=BURST))
     init.chmod(0o755)
+    sizes = " ".join(f"{sector * 512 // length}:{length}" for sector, length in HANGING.items())
+    (root / "survey").write_text(SURVEY.format(sizes=sizes))
     names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*"))) + "\n"
     archive = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=root, input=names.encode(),
                              stdout=subprocess.PIPE, check=True).stdout

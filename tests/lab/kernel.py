@@ -13,10 +13,14 @@ DISK_MODULES = ("virtio_pci", "virtio_blk", "qemu_fw_cfg")
 
 ALL_MODULES = (*DISK_MODULES, "virtio_mmio", "virtio_net", "virtio_scsi", "sd_mod", "virtio_console", "virtio_rng",
                "virtio_balloon", "virtio_input", "evdev", "virtio_gpu", "virtio_crypto", "9pnet_virtio", "9p",
-               "virtio_pmem", "virtio_mem", "virtio_iommu")
+               "virtio_pmem", "nd_pmem", "virtio_mem", "virtio_iommu", "virtiofs", "vmw_vsock_virtio_transport")
 """What there may be of virtio drivers.  A kernel may have one built in, or not at all."""
 
-DEBUG_ONLY = ("virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "scsi_mod", "net_failover")
+DEBUG_ONLY = ("virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "scsi_mod", "net_failover",
+              "vmw_vsock_virtio_transport_common", "vsock", "nd_virtio", "libnvdimm", "fuse")
+
+RECIPE = 3
+"""Counted up with every change of what is kept, so that a cache does not serve the old choice."""
 
 
 class Source(NamedTuple):
@@ -66,9 +70,11 @@ class Kernel(NamedTuple):
 
 def kernel(name: str = DEFAULT) -> Kernel:
     """One of the lab's kernels; downloaded and unpacked on first use."""
-    home = packages.cache_dir() / f"linux-{name}"
+    home = packages.cache_dir() / f"linux-{name}-{RECIPE}"
     if not (home / "release").exists():
-        _fetch(SOURCES[name], home)
+        with packages.alone(home):
+            if not (home / "release").exists():
+                _fetch(SOURCES[name], home)
     return Kernel((home / "release").read_text().strip(), SOURCES[name].architecture, home / "vmlinuz",
                   home / "vmlinux", home / "debug", home / "modules", home / "busybox")
 
@@ -79,7 +85,9 @@ def _fetch(source: Source, home: pathlib.Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir()
     shutil.copy(_one(work, "vmlinuz*"), home / "vmlinuz")
-    shutil.copy(_one(work, "busybox"), home / "busybox")
+    # Not the kernel's suite's: an older dd cannot bypass the page cache.
+    packages.Archive(architecture=_foreign(source)).unpack(["busybox-static"], work / "tools")
+    shutil.copy(_one(work / "tools", "busybox"), home / "busybox")
     debug = work / "usr/lib/debug"
     _slim(max(debug.rglob("vmlinux*"), key=lambda file: file.stat().st_size), home / "vmlinux", source)
     _collect_modules(work, release, home / "modules")
@@ -93,7 +101,7 @@ def _unpack(source: Source, work: pathlib.Path) -> str:
 
     The lists of a suite may name packages that its archive no longer has.
     """
-    archive = packages.Archive(source.suite, source.architecture if source.architecture != OURS else "")
+    archive = packages.Archive(source.suite, _foreign(source))
     ending = f"-cloud-{source.architecture}-dbg"
     problems = []
     for debug in archive.names(f"linux-image-{source.series}", ending):
@@ -104,12 +112,17 @@ def _unpack(source: Source, work: pathlib.Path) -> str:
         parts = [one for one in archive.dependencies(image) if one.startswith(("linux-binary-", "linux-modules-"))]
         shutil.rmtree(work, ignore_errors=True)
         try:
-            archive.unpack([image, debug, *parts, "busybox-static"], work)
+            archive.unpack([image, debug, *parts], work)
         except RuntimeError as problem:
             problems.append(str(problem))
             continue
         return image[len("linux-image-"):]
     raise RuntimeError(f"{source.suite} has no kernel linux-image-{source.series}*{ending}: {problems[-1:]}")
+
+
+def _foreign(source: Source) -> str:
+    """The architecture of its packages, if it is another one than this machine's."""
+    return source.architecture if source.architecture != OURS else ""
 
 
 def _one(tree: pathlib.Path, name: str) -> pathlib.Path:

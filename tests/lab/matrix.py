@@ -3,15 +3,17 @@
 By hand: `python3 -m tests.lab.matrix 6.12-packed --out DIR`
 """
 import argparse
+import json
 import pathlib
-import re
 import sys
 import time
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, NamedTuple, Optional, Sequence
 
-from . import sides
+from . import monitor, sides, survey
 from .capture import Capture, take
 from .kernel import SOURCES
+from .monitor import DeviceStatus
+from .survey import Survey
 from .vm import Machine, Options
 
 LAYOUTS = ("split", "packed")
@@ -19,34 +21,11 @@ LAYOUTS = ("split", "packed")
 CELLS: Dict[str, Options] = {
     f"{kernel}-{layout}": Options(kernel=kernel, packed=layout == "packed", devices=True, queues=2, memory_mb=256)
     for kernel in SOURCES for layout in LAYOUTS}
-
-DEVICE = re.compile(r"^LAB-DEVICE name=(\S+) id=0x(\w+) driver=(\S*) features=([01]+) path=(\S+) end", re.MULTILINE)
-CLASS = re.compile(r"^LAB-CLASS path=(\S+) end", re.MULTILINE)
-BOOT = re.compile(r"^LAB-BOOT id=(\S+) end", re.MULTILINE)
-INTERRUPT = re.compile(r"^ *(\d+):((?: +\d+)+) .* (virtio\S+)$", re.MULTILINE)
-
-
-class Seen(NamedTuple):
-    """A virtio device as the guest's own sysfs shows it."""
-
-    name: str
-    device_id: int
-    driver: Optional[str]
-    features: int
-    address: str
-    """Of the device on its bus."""
-    linux_names: List[str]
-    """Disks, interfaces, SCSI hosts and input devices below it."""
-
-
-class Survey(NamedTuple):
-    """What the guest printed of itself before the capture."""
-
-    boot_id: str
-    devices: List[Seen]
-    interrupts: Dict[str, int]
-    """/proc/interrupts: name to Linux irq number."""
-
+CELLS.update({
+    f"6.1-microvm-{layout}": Options(kernel="6.1", platform="microvm", packed=layout == "packed", devices=True,
+                                     queues=2, memory_mb=256)
+    for layout in LAYOUTS})
+"""A kernel on virtio-mmio; legacy virtio with the split rings."""
 
 class Cell(NamedTuple):
     """A cell of the matrix, captured."""
@@ -54,6 +33,15 @@ class Cell(NamedTuple):
     options: Options
     capture: Capture
     survey: Survey
+    before: Dict[str, DeviceStatus]
+    """QEMU's own account before the capture, and after it."""
+    after: Dict[str, DeviceStatus]
+
+    def as_json(self) -> Dict[str, Any]:
+        """All independent evidence on the cell."""
+        return {"options": self.options._asdict(), "release": self.capture.kernel.release,
+                "survey": self.survey.as_json(), "host": self.capture.host._asdict(),
+                "before": monitor.as_json(self.before), "after": monitor.as_json(self.after)}
 
 
 def make(name: str, directory: pathlib.Path, commands: Sequence[str] = ()) -> Cell:
@@ -61,29 +49,12 @@ def make(name: str, directory: pathlib.Path, commands: Sequence[str] = ()) -> Ce
     options = CELLS[name]
     with Machine(directory, options) as machine:
         machine.wait_load()
+        before = monitor.devices(machine.qmp)
         capture = take(machine, commands=commands)
-        return Cell(options, capture, survey(machine.console()))
-
-
-def survey(console: str) -> Survey:
-    """What the guest printed."""
-    console = console.replace("\r", "")
-    classes = CLASS.findall(console)
-    devices = []
-    for name, device_id, driver, bits, path in DEVICE.findall(console):
-        below = [one.rsplit("/", 1)[1] for one in classes if one.startswith(path + "/")]
-        features = int(bits[::-1], 2)  # sysfs prints bit 0 first
-        devices.append(Seen(name, int(device_id, 16), driver or None, features, path.rsplit("/", 2)[1], below))
-    boot = BOOT.search(console)
-    assert boot is not None and devices, console[-2000:]
-    return Survey(boot[1], devices, {name: int(number) for number, _, name in INTERRUPT.findall(console)})
-
-
-def said(directory: pathlib.Path) -> str:
-    """The lines of the console that a survey is made of."""
-    console = (directory / "console.log").read_text(errors="replace").replace("\r", "")
-    lines = [match[0] for kind in (DEVICE, CLASS, BOOT, INTERRUPT) for match in kind.finditer(console)]
-    return "\n".join(lines) + "\n"
+        after = monitor.devices(machine.qmp)
+        cell = Cell(options, capture, survey.parse(machine.console()), before, after)
+    (directory / "truth.json").write_text(json.dumps(cell.as_json(), indent=1) + "\n")
+    return cell
 
 
 def main(words: Optional[Sequence[str]] = None) -> int:

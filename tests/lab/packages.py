@@ -3,12 +3,14 @@
 Everything is resolved at run time, because kernel package names go stale with every security update.  The archive is
 the one this machine already uses: its address and its keyring are read from apt's own configuration.
 """
+import contextlib
+import fcntl
 import os
 import pathlib
 import re
 import shutil
 import subprocess
-from typing import List, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
 SUITE = "bookworm"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -20,6 +22,14 @@ def cache_dir() -> pathlib.Path:
     path = pathlib.Path(base) / "vqcheck"
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@contextlib.contextmanager
+def alone(home: pathlib.Path) -> Iterator[None]:
+    """Let one process at a time make what is to be kept in `home`; others wait for it."""
+    with open(home.with_name(home.name + ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class Archive:

@@ -11,14 +11,17 @@ from typing import Dict, List
 
 from . import packages
 
-RECIPE = 2
+RECIPE = 3
 """Counted up with every change of what is built, so that a cache does not keep the old one."""
 
-VIRTIO = ("PCI", "MMIO", "BLK", "SCSI", "NET", "RNG", "SERIAL", "BALLOON", "INPUT", "GPU", "CRYPTO", "9P", "PMEM",
-          "MEM", "IOMMU")
+VIRTIO = ("PCI", "MMIO", "BLK", "SCSI", "NET", "RNG", "SERIAL", "BALLOON", "INPUT", "GPU", "CRYPTO", "9P", "MEM",
+          "IOMMU")
+
+VHOST_USER = ("VHOST_USER_FS", "VHOST_USER_VSOCK")
+"""Devices that another process serves, for tests that play that process."""
 
 MACHINES: Dict[str, List[str]] = {
-    "x86_64": ["I440FX", "Q35", "MICROVM", "SERIAL_ISA", "MEM_DEVICE", "NVDIMM"],
+    "x86_64": ["I440FX", "Q35", "MICROVM", "SERIAL_ISA", "MEM_DEVICE", "NVDIMM", "VIRTIO_PMEM"],
     "aarch64": ["ARM_VIRT", "ARM_V7M"],  # the latter as target/arm does not link without it
 }
 
@@ -30,15 +33,20 @@ CONFIGURE = """--without-default-features --without-default-devices --enable-sys
 
 def qemu(target: str = "x86_64") -> pathlib.Path:
     """The lab's QEMU binary for a target, with debug info; built on first use."""
-    program = f"qemu-system-{target}"
     home = packages.cache_dir() / f"qemu-7.2-{target}-{RECIPE}"
-    binary = home / program
-    if binary.exists():
-        return binary
+    binary = home / f"qemu-system-{target}"
+    with packages.alone(home):
+        if not binary.exists():
+            _build(target, home)
+    return binary
+
+
+def _build(target: str, home: pathlib.Path) -> None:
+    program = f"qemu-system-{target}"
     work = home.with_name(home.name + ".build")
     shutil.rmtree(work, ignore_errors=True)
     tree = packages.Archive().source("qemu", work)
-    devices = [*(f"VIRTIO_{name}" for name in VIRTIO), *MACHINES[target]]
+    devices = [*(f"VIRTIO_{name}" for name in VIRTIO), *VHOST_USER, *MACHINES[target]]
     (tree / f"configs/devices/{target}-softmmu/lab.mak").write_text("".join(f"CONFIG_{one}=y\n" for one in devices))
     build = tree / "build"
     build.mkdir()
@@ -54,6 +62,5 @@ def qemu(target: str = "x86_64") -> pathlib.Path:
                 raise RuntimeError(f"QEMU did not build: see {log.name}")
     home.mkdir(exist_ok=True)
     shutil.copy2(build / program, home / "incoming")
-    (home / "incoming").rename(binary)
+    (home / "incoming").rename(home / program)
     shutil.rmtree(work)
-    return binary

@@ -12,9 +12,11 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from . import inject, truth
 from .capture import Capture, stack, take
+from .devices import PLATFORMS, USUAL
+from .kernel import DEFAULT, SOURCES
 from .qemu_build import qemu
 from .truth import GuestState, Truth
-from .vm import PLATFORMS, Machine, Options
+from .vm import Machine, Options
 
 SETTLED = 2.0
 """Requests of a hung queue are at least so many seconds old."""
@@ -228,7 +230,7 @@ def describe(made: Made) -> str:
         *(f"  in flight: {request}" for request in seen.guest.in_flight),
         f"  evidence: {made.capture.directory / 'truth.json'}",
         "read it with:",
-        f"  vqcheck gdb {qemu(PLATFORMS[linux.architecture].target)} {shlex.quote(str(made.capture.core))}",
+        f"  vqcheck gdb {qemu(PLATFORMS[USUAL[linux.architecture]].target)} {shlex.quote(str(made.capture.core))}",
         f"  VQCHECK_MODULES={linux.debug_modules} vqcheck crash {linux.vmlinux} "
         f"{shlex.quote(str(made.capture.vmcore))}",
         f"  vqcheck guest --vmcore {shlex.quote(str(made.capture.vmcore))} --vmlinux {linux.vmlinux} "
@@ -252,9 +254,11 @@ def main(words: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("name", metavar="SCENE", choices=sorted(SCENES))
     parser.add_argument("--out", metavar="DIR", type=pathlib.Path, required=True)
     parser.add_argument("--gdb", metavar="COMMAND", action="append", default=[], help="to run at the moment of capture")
+    parser.add_argument("--kernel", choices=sorted(SOURCES), default=DEFAULT)
     options = parser.parse_args(words)
     start = time.monotonic()
-    made = make(options.name, options.out.resolve(), options.gdb)
+    machine = SCENES[options.name].options._replace(kernel=options.kernel)
+    made = make(options.name, options.out.resolve(), options.gdb, machine)
     print(describe(made))
     print(f"  made in {time.monotonic() - start:.1f} s")
     return 0

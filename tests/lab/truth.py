@@ -8,7 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from .capture import Capture, HostState
 from .report import Report
-from .vm import BACKEND, Machine, Options
+from .vm import Machine, Options
 
 DRGN_PYTHON = "VQCHECK_DRGN_PYTHON"
 """Names the Python that has drgn, if it is not the one that runs the lab."""
@@ -86,5 +86,5 @@ def queue_status(machine: Machine, queue: int = 0) -> Dict[str, Any]:
     Harmless for a plain virtio-blk; it would stop the ring of a vhost-user device, and x-query-virtio-queue-element
     would overwrite the shadow index.
     """
-    status: Dict[str, Any] = machine.qmp.command("x-query-virtio-queue-status", path=BACKEND, queue=queue)
+    status: Dict[str, Any] = machine.qmp.command("x-query-virtio-queue-status", path=machine.backend, queue=queue)
     return status

@@ -5,9 +5,9 @@ import subprocess
 import tempfile
 import time
 from types import TracebackType
-from typing import Callable, Dict, List, NamedTuple, Optional, Type, TypeVar
+from typing import Callable, List, NamedTuple, Optional, Type, TypeVar
 
-from . import initramfs, report
+from . import devices, initramfs, report
 from .kernel import ALL_MODULES, DEFAULT, DISK_MODULES, Kernel, kernel
 from .qemu_build import qemu
 from .qmp import Qmp
@@ -16,7 +16,9 @@ from .report import Report
 DISK = "virtio-disk1"
 """The qdev id of the disk under test, which is vdb in the guest."""
 BACKEND = f"/machine/peripheral/{DISK}/virtio-backend"
-"""Its QOM path."""
+"""Its QOM path on PCI, where it is the backend of a proxy."""
+BACKEND_MMIO = f"/machine/peripheral/{DISK}"
+"""And on virtio-mmio, where it is a device of its own."""
 NODE = "disk1"
 """Its uppermost block node."""
 UUID = "5ca1ab1e-0000-4000-8000-76716368656b"
@@ -28,64 +30,15 @@ PATIENCE = 120.0
 Found = TypeVar("Found")
 
 
-class Platform(NamedTuple):
-    """How a machine of an architecture is made."""
-    target: str
-    """QEMU's name of the architecture."""
-    machine: str
-    cpu: str
-    console: str
-    ram_start: int
-    """Guest-physical address of the RAM."""
-
-
-PLATFORMS: Dict[str, Platform] = {
-    "amd64": Platform("x86_64", "q35", "qemu64", "ttyS0", 0),
-    "arm64": Platform("aarch64", "virt", "cortex-a57", "ttyAMA0", 1 << 30),
-}
-"""By Debian's names of the architectures."""
-
-
-class Extra(NamedTuple):
-    """A device besides the disks: QEMU's words for what stands behind it, and the device itself."""
-    behind: List[str]
-    device: str
-
-
-EXTRAS: List[Extra] = [
-    Extra([], "virtio-scsi-pci,id=scsi0,num_queues=2"),
-    Extra(["-netdev", "user,id=net0"], "virtio-net-pci,id=nic0,netdev=net0,romfile="),
-    Extra(["-chardev", "null,id=console0"], "virtio-serial-pci,id=serial0,max_ports=4"),
-    Extra(["-object", "rng-random,id=random0,filename=/dev/urandom"], "virtio-rng-pci,id=rng0,rng=random0"),
-    Extra([], "virtio-balloon-pci,id=balloon0,free-page-reporting=on"),
-    Extra([], "virtio-keyboard-pci,id=keyboard0"),
-    Extra([], "virtio-gpu-pci,id=gpu0"),
-    Extra(["-object", "cryptodev-backend-builtin,id=cryptodev0"], "virtio-crypto-pci,id=crypto0,cryptodev=cryptodev0"),
-]
-"""What a machine with all devices has, all of them on PCI and able to have packed rings.
-
-Not there: vsock, which needs a vhost module in the host's kernel; fs, which needs a virtiofsd; a device behind each.
-"""
-
-ON_BUSES: List[List[str]] = [
-    ["-device", "virtconsole,chardev=console0"],
-    ["-chardev", "null,id=port0", "-device", "virtserialport,chardev=port0,name=org.vqcheck.lab.0"],
-    ["-device", "scsi-hd,drive=disk2,bus=scsi0.0"],
-    ["-device", "scsi-hd,drive=disk3,bus=scsi0.0"],
-    # A device of the years before virtio 1.0; split rings, of the guest's own byte order.
-    ["-object", "rng-random,id=random1,filename=/dev/urandom", "-device",
-     "virtio-rng-pci,id=rng1,rng=random1,disable-modern=on,disable-legacy=off"],
-]
-"""What hangs on these, and what has split rings always."""
-
-
 class Options(NamedTuple):
     """What may differ between machines; the defaults are those of the scenes."""
     kernel: str = DEFAULT
     """A key of kernel.SOURCES."""
     packed: bool = False
+    platform: str = ""
+    """A key of devices.PLATFORMS, if not the usual one for the kernel."""
     devices: bool = False
-    """Whether there is one of every virtio device."""
+    """Whether there is one of every virtio device, and writes that hang on two disks."""
     queues: int = 1
     event_idx: bool = True
     iothread: bool = True
@@ -107,7 +60,8 @@ class Machine:
         self.directory = directory
         self.options = options
         self.kernel: Kernel = kernel(options.kernel)
-        self.platform = PLATFORMS[self.kernel.architecture]
+        self.platform_name = options.platform or devices.USUAL[self.kernel.architecture]
+        self.platform = devices.PLATFORMS[self.platform_name]
         self.console_log = directory / "console.log"
         self._sockets = tempfile.TemporaryDirectory(prefix="vqcheck-lab-")  # a socket's path may have 107 bytes
         self._process: "Optional[subprocess.Popen[bytes]]" = None
@@ -146,6 +100,11 @@ class Machine:
         if self._qmp is None:
             self._qmp = Qmp(pathlib.Path(self._sockets.name, "qmp"))
         return self._qmp
+
+    @property
+    def backend(self) -> str:
+        """The QOM path of the disk under test."""
+        return BACKEND if self.platform.bus == "pci" else BACKEND_MMIO
 
     @property
     def monitor(self) -> pathlib.Path:
@@ -226,11 +185,11 @@ class Machine:
         """
         options, linux, platform = self.options, self.kernel, self.platform
         image = initramfs.build(linux, self.directory / "initramfs", ALL_MODULES if options.devices else DISK_MODULES)
-        append = (f"console={platform.console} quiet panic=-1 lab_writers={options.writers} "
+        append = (f"console={platform.console}{platform.kernel_words} quiet panic=-1 lab_writers={options.writers} "
                   f"lab_runs={8 if options.idle else 0} lab_survey={options.devices:d}")
         command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", str(qemu(platform.target)), "-name", "vqcheck-lab",
                    "-uuid", UUID, "-machine", f"{platform.machine},memory-backend=ram", "-cpu", platform.cpu,
-                   "-smp", "2", "-m", str(options.memory_mb),
+                   "-smp", "2", "-m", f"{options.memory_mb}M{platform.more_memory if options.devices else ''}",
                    "-object", f"memory-backend-memfd,id=ram,size={options.memory_mb}M,share=on",
                    "-accel", "tcg,tb-size=16", "-nodefaults", "-no-user-config", "-display", "none",
                    "-device", "vmcoreinfo", "-serial", f"file:{self.console_log}",
@@ -239,35 +198,39 @@ class Machine:
                    "-kernel", str(linux.vmlinuz), "-initrd", str(image), "-append", append]
         for path in FIRMWARE:
             command += ["-L", path]
-        return command + self._disks() + (self._all_devices() if options.devices else [])
+        command += self._disks()
+        if options.devices:
+            command += devices.words(self.platform_name, options.packed, str(self.directory))
+        return command
 
     def _disks(self) -> List[str]:
-        """virtio-disk0, which rests, and virtio-disk1 with a blkdebug node where requests can be suspended."""
-        options = self.options
+        """virtio-disk0, which rests or hangs, and virtio-disk1 with a blkdebug node where requests can be suspended."""
+        options, bus = self.options, self.platform.bus
         packed = ",packed=on" if options.packed else ""
         words: List[str] = []
         for number in range(4 if options.devices else 2):
             with open(self.directory / f"disk{number}.raw", "wb") as image:
                 image.truncate(DISK_BYTES)
             words += ["-blockdev", f"driver=file,node-name=file{number},filename={image.name}"]
-        words += ["-blockdev", "driver=raw,node-name=disk0,file=file0",
-                  "-device", f"virtio-blk-pci,id=virtio-disk0,drive=disk0,num-queues=1{packed}",
+        for number in (0, 2, 3) if options.devices else (0,):
+            words += self._node(number)
+        words += ["-device", f"virtio-blk-{bus},id=virtio-disk0,drive=disk0,num-queues=1{packed}",
                   "-blockdev", "driver=blkdebug,node-name=debug1,image=file1",
                   "-blockdev", f"driver=raw,node-name={NODE},file=debug1"]
-        disk = f"virtio-blk-pci,id={DISK},drive={NODE},num-queues={options.queues}{packed}"
+        disk = f"virtio-blk-{bus},id={DISK},drive={NODE},num-queues={options.queues}{packed}"
         disk += f",event_idx={'on' if options.event_idx else 'off'}"
-        if options.iothread:
+        if options.iothread and self.platform.eventfds:
             words += ["-object", f"iothread,id=iothread1,poll-max-ns={32768 if options.polling else 0}"]
             disk += ",iothread=iothread1"
         return words + ["-device", disk]
 
-    def _all_devices(self) -> List[str]:
-        packed = ",packed=on" if self.options.packed else ""
-        words = [word for number in (2, 3)
-                 for word in ("-blockdev", f"driver=raw,node-name=disk{number},file=file{number}")]
-        for extra in EXTRAS:
-            words += [*extra.behind, "-device", extra.device + packed]
-        return words + [word for more in ON_BUSES for word in more]
+    def _node(self, number: int) -> List[str]:
+        """A disk's block node; of two in a machine with all devices, one where a second write hangs."""
+        name, below = f"node-name=disk{number}", f"file=file{number}"
+        if not self.options.devices or number == 2:
+            return ["-blockdev", f"driver=raw,{name},{below}"]
+        return ["-object", f"throttle-group,id=slow{number},x-bps-write=1",
+                "-blockdev", f"driver=throttle,{name},throttle-group=slow{number},{below}"]
 
     def _last_words(self) -> str:
         log = (self.directory / "qemu.log").read_text(errors="replace")

@@ -10,9 +10,10 @@ from vqcheck.target.vmcore_file import ELF, KDUMP, DumpFile
 INFO = b"OSRELEASE=6.1.0-made-up\nBUILD-ID=0011\nSYMBOL(swapper_pg_dir)=ffffffff82a0a000\nKERNELOFFSET=0\n"
 
 
-def kdump(machine=b"x86_64"):
+def kdump(machine=b"x86_64", order="<", page=4096):
     fields = [b"Linux", b"guest", b"6.1.0", b"#1", machine, b""]
-    return b"KDUMP   " + struct.pack("<I", 6) + b"".join(field.ljust(65, b"\0") for field in fields) + bytes(4000)
+    start = b"KDUMP   " + struct.pack(order + "I", 6) + b"".join(field.ljust(65, b"\0") for field in fields)
+    return start.ljust(424, b"\0") + struct.pack(order + "II", 1, page) + bytes(4000)
 
 
 def flattened(content):
@@ -31,10 +32,11 @@ def file(tmp_path):
 @pytest.mark.parametrize("content, expected", [
     (made(machine=elf.EM_AARCH64), DumpFile(ELF, elf_machine=elf.EM_AARCH64)),
     (made(">", True, elf.EM_S390), DumpFile(ELF, elf_machine=elf.EM_S390)),
-    (kdump(), DumpFile(KDUMP, machine="x86_64")),
-    (kdump(b"aarch64"), DumpFile(KDUMP, machine="aarch64")),
-    (kdump(b""), DumpFile(KDUMP)),
-    (flattened(kdump()), DumpFile(KDUMP, machine="x86_64")),
+    (kdump(), DumpFile(KDUMP, machine="x86_64", block_size=4096)),
+    (kdump(b"aarch64", page=65536), DumpFile(KDUMP, machine="aarch64", block_size=65536)),
+    (kdump(b"s390x", ">"), DumpFile(KDUMP, machine="s390x", block_size=4096)),
+    (kdump(b"", page=1234567), DumpFile(KDUMP)),
+    (flattened(kdump()), DumpFile(KDUMP, machine="x86_64", block_size=4096)),
     (kdump()[:100], DumpFile(KDUMP)),
     (b"", None), (b"KDUMP", None), (b"\x7fELF", None), (b"makedumpfile\0", None), (flattened(b"nothing"), None),
     (b"\x1f\x8b" * 1000, None)])

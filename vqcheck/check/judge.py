@@ -37,7 +37,13 @@ def judge(guest: Snapshot, host: Snapshot, stuck: Optional[str] = None) -> Verdi
                      "snapshots of one disk")
     statuses = [one.status for one in queues] + ([CANNOT_JUDGE] if grave else [])
     status = next(worst for worst in (FAULT, CANNOT_JUDGE, HEALTHY) if worst in statuses)
-    return Verdict(status, _headline(status, queues), queues, alone)
+    return Verdict(status, _headline(status, queues), queues, _warnings(guest, host) + alone)
+
+
+def _warnings(*snapshots: Snapshot) -> List[str]:
+    """What makes the snapshots less trustworthy, by their own account."""
+    return [f"the {snapshot.side}'s snapshot carries a warning: {warning}"
+            for snapshot in snapshots for warning in snapshot.capture.warnings or []]
 
 
 def _is_busy(one: Pair) -> bool:

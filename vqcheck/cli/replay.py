@@ -1,6 +1,7 @@
 """`vqcheck replay`."""
 import argparse
 
+from ..guest import moving
 from ..target import recording, vqcap
 from .sides import SIDES
 from .verb import OK, Failed, put, put_snapshot
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     if side is None:
         raise Failed(f"{options.recording}: it does not say which side it is of")
     device = asked.get("device")
-    snapshot = side.take(target, device)
+    snapshot = moving.without(side.take(target, device), moving.from_words(asked))
     if options.json or options.output is not None:
         put_snapshot(snapshot, options.output)
     else:

@@ -1,7 +1,7 @@
 """What differs between the two sides: how their text is drawn and how their snapshot is taken from a target."""
 from typing import Callable, Dict, NamedTuple, Optional
 
-from ..guest import snapshot as guest_walker
+from ..guest import live as guest_walker
 from ..host import snapshot as host_walker
 from ..render import guest_text, host_text
 from ..snapshot.model import GUEST, HOST, Snapshot

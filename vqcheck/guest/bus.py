@@ -67,7 +67,14 @@ def _virtio_device(target: Target, device: View) -> VirtioDevice:
                 raise Corrupt(f"more than {MAX_BELOW} devices hang below {device_name(device)}")
     except TargetError as problem:
         why_none_below = str(problem)
-    return VirtioDevice(view, device_name(device) or f"{view.address:#x}", bus, why_no_bus, below, why_none_below)
+    return VirtioDevice(view, _name(device) or f"{view.address:#x}", bus, why_no_bus, below, why_none_below)
+
+
+def _name(device: View) -> Optional[str]:
+    try:
+        return device_name(device)
+    except TargetError:
+        return None
 
 
 def _below(target: Target, device: View, depth: int) -> Iterator[Below]:

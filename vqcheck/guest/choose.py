@@ -9,7 +9,7 @@ from .bus import bus_name, device_name
 from .drivers import Driver
 from .lists import subsystem, subsystem_devices
 
-ADDRESS = re.compile(r"(0x)?([0-9a-f]{8,16})", re.IGNORECASE)
+ADDRESS = re.compile(r"0x([0-9a-f]{1,16})|([0-9a-f]{8,16})", re.IGNORECASE)
 
 CLASSES = ("block", "net", "scsi_host", "input", "tty")
 """Where a name is looked for that no virtio device has, to be able to say what it is instead."""
@@ -40,8 +40,9 @@ class Choice(NamedTuple):
     queue: Optional[int]
 
 
-def choose(target: Target, every: Sequence[Candidate], wanted: Optional[str]) -> List[Choice]:
-    """The device of a name, or all for None.  Raises UnknownDevice."""
+def choose(target: Target, every: Sequence[Candidate], wanted: Optional[str],
+           lost: Optional[str] = None) -> List[Choice]:
+    """The device of a name, or all for None; `lost` is why `every` is not.  Raises UnknownDevice."""
     if wanted is None:
         return [Choice(one, None) for one in every]
     name = wanted[len("/dev/"):] if wanted.startswith("/dev/") else wanted
@@ -51,12 +52,12 @@ def choose(target: Target, every: Sequence[Candidate], wanted: Optional[str]) ->
             return [Choice(one, None)]
         if address is not None and address in one.queues:
             return [Choice(one, address)]
-    raise UnknownDevice(_refusal(target, every, name))
+    raise UnknownDevice(_refusal(target, every, name) + (f"; not all could be read: {lost}" if lost else ""))
 
 
 def _address(name: str) -> Optional[int]:
     found = ADDRESS.fullmatch(name)
-    return int(found.group(2), 16) if found else None
+    return int(found.group(1) or found.group(2), 16) if found else None
 
 
 def _same_place(one: Candidate, name: str) -> bool:

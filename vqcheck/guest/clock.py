@@ -12,6 +12,9 @@ from ..target.view import View
 LAST_SECOND = 253402300799
 """The end of the year 9999: no honest clock is beyond it."""
 
+LAST_NS = (1 << 63) - 1
+"""The largest ktime_t."""
+
 
 class Clock(NamedTuple):
     """Nanoseconds of CLOCK_MONOTONIC and CLOCK_BOOTTIME, and seconds since the epoch of CLOCK_REALTIME."""
@@ -34,7 +37,7 @@ def clock(target: Target) -> Clock:
     fraction = keeper.uint("tkr_mono.xtime_nsec", "tkr.xtime_nsec", "xtime_nsec") >> min(shift, 63)
     monotonic = _base(keeper, seconds) + fraction
     boottime = monotonic + keeper.sint("offs_boot")
-    if not 0 <= monotonic < 1 << 64 or not 0 <= boottime < 1 << 64:
+    if not 0 <= monotonic <= LAST_NS or not 0 <= boottime <= LAST_NS:
         raise Corrupt(f"the guest's clock reads {monotonic} ns since boot, {boottime} with the time it was suspended")
     return Clock(monotonic, boottime, seconds + fraction / 1e9)
 

@@ -15,25 +15,34 @@ def online(target: Target) -> str:
 
 def online_cpus(target: Target) -> List[int]:
     """The numbers of the CPUs that are online.  Raises TargetError."""
-    # Before Linux 4.5 the mask was the static bitmap cpu_online_bits (5aec01b834fd "kernel/cpu.c: eliminate
-    # cpu_*_mask").
-    for name in ("__cpu_online_mask", "cpu_online_bits"):
+    return _named(target, "online")
+
+
+def possible_cpus(target: Target) -> List[int]:
+    """The numbers of the CPUs that there may be: each has an area of its own.  Raises TargetError."""
+    return _named(target, "possible")
+
+
+def _named(target: Target, which: str) -> List[int]:
+    # Before Linux 4.5 the mask was a static bitmap (5aec01b834fd "kernel/cpu.c: eliminate cpu_*_mask").
+    names = (f"__cpu_{which}_mask", f"cpu_{which}_bits")
+    for name in names:
         address = target.symbol(name)
         if address is not None:
             return mask_cpus(target, address)
-    raise NotSupported("the kernel has neither __cpu_online_mask nor cpu_online_bits")
+    raise NotSupported(f"the kernel has neither {names[0]} nor {names[1]}")
 
 
 def mask_cpus(target: Target, address: int) -> List[int]:
     """The numbers of the CPUs in a struct cpumask.  Raises TargetError."""
     width = 8 * target.pointer_size
-    limit = _cpu_limit(target)
+    limit = cpu_limit(target)
     # A mask that was allocated ends with the word of the last possible CPU, however large its type is.
     words = target.decode_pointers(target.read(address, -(-limit // width) * target.pointer_size))
     return [cpu for cpu in range(limit) if words[cpu // width] >> cpu % width & 1]
 
 
-def _cpu_limit(target: Target) -> int:
+def cpu_limit(target: Target) -> int:
     """How many CPUs there can be: nr_cpu_ids, a macro in kernels that were built for a fixed number."""
     most = 8 * target.size_of("struct cpumask")
     address = target.symbol("nr_cpu_ids")

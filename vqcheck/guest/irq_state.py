@@ -11,7 +11,7 @@ from ..target.absence import Absences
 from ..target.errors import NotSupported
 from ..target.target import Target
 from ..target.view import View
-from .cpus import cpu_list, mask_cpus, online_cpus
+from .cpus import cpu_limit, cpu_list, mask_cpus, online_cpus, possible_cpus
 
 IRQD_IRQ_MASKED = 1 << 17
 IRQD_IRQ_INPROGRESS = 1 << 18
@@ -40,7 +40,7 @@ def irq_state(target: Target, descriptor: View, action: View, shared: bool) -> I
         hwirq=absent.take("hwirq", descriptor.uint, "irq_data.hwirq"),
         chip=absent.take("chip", _chip, descriptor),
         msi=absent.take("msi", _msi, descriptor),
-        total=absent.take("total", descriptor.uint, "tot_count"),
+        total=absent.take("total", _total, target, descriptor),
         depth=absent.take("depth", descriptor.uint, "depth"),
         masked=None if state is None else bool(state & IRQD_IRQ_MASKED),
         in_progress=None if state is None else bool(state & IRQD_IRQ_INPROGRESS),
@@ -52,6 +52,20 @@ def irq_state(target: Target, descriptor: View, action: View, shared: bool) -> I
         effective_online=absent.take("effective_online", _online, target, effective),
         absent=dict(absent),
     )
+
+
+def _total(target: Target, descriptor: View) -> int:
+    """How often it was taken, by all CPUs."""
+    if descriptor.has("tot_count"):
+        return descriptor.uint("tot_count")
+    # Linux 5.1 brought that sum (1136b0728969 "genirq: Avoid summation loops for /proc/stat"); before, there is only
+    # what it is the sum of: a counter in each CPU's own area.
+    counter, offsets = descriptor.pointer("kstat_irqs"), target.address_of("__per_cpu_offset")
+    if counter == 0:
+        raise NotSupported("the interrupt has no counters")
+    places = target.decode_pointers(target.read(offsets, cpu_limit(target) * target.pointer_size))
+    wrap = 1 << 8 * target.pointer_size
+    return sum(target.read_uint((counter + places[cpu]) % wrap, 4) for cpu in possible_cpus(target)) & 0xFFFFFFFF
 
 
 def _chip(descriptor: View) -> Optional[str]:

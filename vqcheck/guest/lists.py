@@ -43,11 +43,13 @@ def subsystem(target: Target, kset: str, name: str) -> Optional[View]:
 def subsystem_devices(target: Target, private: View, knode: str) -> Iterator[View]:
     """The devices of a class (`knode_class.n_node`) or a bus (`knode_bus.n_node`), each a view on its struct device."""
     for node in list_entries(target, private.address_of("klist_devices.k_list")):
-        member = target.member("struct device_private", knode)
-        if member is not None:
-            yield View(target, "struct device_private", node - member.offset).follow("struct device", "device")
-        else:  # knode_class was a member of struct device itself until Linux 5.1
-            yield View(target, "struct device", node - target.member_of("struct device", knode).offset)
+        # knode_class was a member of struct device itself until Linux 5.1.
+        direct = target.member("struct device", knode)
+        if direct is not None:
+            yield View(target, "struct device", node - direct.offset)
+        else:
+            inside = target.member_of("struct device_private", knode).offset
+            yield View(target, "struct device_private", node - inside).follow("struct device", "device")
 
 
 def children(target: Target, device: View) -> Iterator[View]:

@@ -16,6 +16,12 @@ MAX_SYMBOLS = 1 << 17
 MAX_NAMES = 8 << 20
 """Bytes of names in one module."""
 
+NAME_LIMIT = 512
+"""Bytes; KSYM_NAME_LEN of Linux 6.1 and later."""
+
+NO_NAMES = ("$", ".L", "L0")
+"""How symbols begin that mark places and name nothing (is_mapping_symbol())."""
+
 SYMBOL = {8: "IBBHQQ", 4: "IIIBBH"}
 """Elf64_Sym and Elf32_Sym by the size of a pointer."""
 VALUE = {8: 4, 4: 1}
@@ -26,6 +32,11 @@ class _Module(NamedTuple):
     view: View
     spans: List[Tuple[int, int]]
     """Where it lies: (first address, the one after the last)."""
+
+
+def symbol_name(target: Target, address: int) -> Optional[str]:
+    """The symbol of a module that starts exactly at an address; None where none is found.  Never raises."""
+    return ModuleSymbols(target).name(address)
 
 
 class ModuleSymbols:
@@ -70,7 +81,9 @@ class ModuleSymbols:
         names, symbols = self._table(module)
         for st_name, value in symbols:
             if value == address:
-                return self._target.read_string(names + st_name)
+                name = self._target.read_string(names + st_name, NAME_LIMIT)
+                if name and not name.startswith(NO_NAMES):
+                    return name
         return None
 
     def _address_in(self, module: View, name: str) -> Optional[int]:

@@ -19,6 +19,9 @@ from .drivers.base import MAX_QUEUES
 from .irqs import Irqs
 from .lists import list_entries
 
+MAX_DEVICE_ID = 0xFFFF
+"""PCI and virtio have 16 bits for it."""
+
 
 def take(target: Target, name: Optional[str] = None) -> Snapshot:
     """The snapshot of one device, or of all virtio devices.
@@ -32,8 +35,8 @@ def take(target: Target, name: Optional[str] = None) -> Snapshot:
     if now is None:
         absent["time"] = absent["uptime_ns"] = absent["clock_ns"]
     clock_ns = now and now.monotonic_ns
-    every = [_candidate(target, device, clock_ns) for device in virtio_devices(target)]
-    chosen = choose(target, every, name)
+    every, lost = _candidates(target, clock_ns)
+    chosen = choose(target, every, name, lost)
     irqs = Irqs(target)
     identity = target.identity()
     return Snapshot(
@@ -49,9 +52,11 @@ def take(target: Target, name: Optional[str] = None) -> Snapshot:
             clock_ns=clock_ns,
             uptime_ns=now and now.boottime_ns,
             cpus_online=absent.take("cpus_online", cpus.online, target),
+            warnings=[identity.warning] if identity.warning else None,
             absent=dict(absent),
         ),
         devices=[_device(target, one, irqs) for one in chosen],
+        absent={"devices": lost} if lost and name is None else {},
     )
 
 
@@ -60,8 +65,28 @@ def _iso(seconds: float) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _candidates(target: Target, clock_ns: Optional[int]) -> Tuple[List[Candidate], Optional[str]]:
+    """The devices of the virtio bus, and why these are not all.  Raises TargetError where it can't be read at all."""
+    found: List[Candidate] = []
+    lost = None
+    try:
+        for device in virtio_devices(target):
+            try:
+                found.append(_candidate(target, device, clock_ns))
+            except TargetError as problem:
+                lost = lost or f"{device.name}: {problem}"
+    except TargetError as problem:
+        if not found:
+            raise
+        lost = lost or str(problem)
+    return found, lost
+
+
 def _candidate(target: Target, device: VirtioDevice, clock_ns: Optional[int]) -> Candidate:
-    driver = driver_kind(device.view.uint("id.device"))(target, device, clock_ns)
+    device_id = device.view.uint("id.device")
+    if device_id > MAX_DEVICE_ID:
+        raise Corrupt(f"it claims the virtio device id {device_id}")
+    driver = driver_kind(device_id)(target, device, clock_ns)
     name = driver.display_name() or device.name
     queues, _ = _queues(target, device)  # reading the device again will say what is wrong with them
     return Candidate(driver, name, [name, device.name, *(one.name for one in device.below)], queues)
@@ -100,7 +125,7 @@ def _device(target: Target, choice: Choice, irqs: Irqs) -> Device:
     for one in addresses:
         if choice.queue in (None, one):
             try:
-                queues.append(virtqueue.read_queue(target, one, 0 if why else len(addresses), context))
+                queues.append(virtqueue.read_queue(target, one, None if why else len(addresses), context))
             except TargetError as problem:
                 absent["queues"] = str(problem)
     return Device(

@@ -7,6 +7,9 @@ from ..target.target import Target
 from ..target.view import View, container_of
 from .bus import VirtioDevice
 
+NO_VECTOR = 0xFFFF
+"""VIRTIO_MSI_NO_VECTOR; MSI-X has at most 2048."""
+
 
 def msix_vector(target: Target, device: VirtioDevice, virtqueue: int, index: int) -> int:
     """The MSI-X vector that the driver gave a queue; 65535 (VIRTIO_MSI_NO_VECTOR) for none.  Raises TargetError."""
@@ -20,4 +23,7 @@ def msix_vector(target: Target, device: VirtioDevice, virtqueue: int, index: int
     info = View(target, "struct virtio_pci_vq_info", target.read_pointer(infos + index * target.pointer_size))
     if info.pointer("vq") != virtqueue:
         raise Corrupt(f"the transport's queue {index} is another one")
-    return info.uint("msix_vector")
+    vector = info.uint("msix_vector")
+    if vector > NO_VECTOR:
+        raise Corrupt(f"the transport's queue {index} claims vector {vector}")
+    return vector

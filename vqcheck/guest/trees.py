@@ -33,7 +33,7 @@ def radix_entries(target: Target, root: int) -> Iterator[Entry]:
         height = tree.uint("height")
         if height > MAX_DEPTH:
             raise Corrupt(f"the tree claims {height} levels")
-        yield from _by_height(target, tree.pointer("rnode") & ~1, 0, height, set())
+        yield from _by_height(target, tree.pointer("rnode"), 0, height, set())
         return
     yield from _Radix(target, "struct radix_tree_node", 1).below(tree.pointer("rnode"), 0, MAX_DEPTH)
 
@@ -44,8 +44,9 @@ def _by_height(target: Target, entry: int, index: int, height: int, seen: Set[in
     if height == 0:
         yield index, entry
         return
-    _once(seen, entry, height)
-    slots = target.decode_pointers(View(target, "struct radix_tree_node", entry).raw("slots"))
+    node = entry & ~1
+    _once(seen, node, height)
+    slots = target.decode_pointers(View(target, "struct radix_tree_node", node).raw("slots"))
     for number, slot in enumerate(slots):
         yield from _by_height(target, slot, index * len(slots) + number, height - 1, seen)
 

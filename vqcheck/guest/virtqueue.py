@@ -40,8 +40,11 @@ class DeviceContext(NamedTuple):
     irqs: Irqs
 
 
-def read_queue(target: Target, virtqueue: int, count: int, context: DeviceContext) -> Queue:
-    """Everything the guest knows of one queue out of `count`.  Raises TargetError where nothing at all can be said."""
+def read_queue(target: Target, virtqueue: int, count: Optional[int], context: DeviceContext) -> Queue:
+    """Everything the guest knows of one queue out of `count`, None for not known.
+
+    Raises TargetError where nothing at all can be said.
+    """
     common = View(target, "struct virtqueue", virtqueue)
     absent = Absences()
     index = common.uint("index")

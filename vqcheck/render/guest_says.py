@@ -5,33 +5,118 @@ Only what its own fields prove; who lost what is for the two sides together.
 from typing import List, Optional
 
 from ..snapshot.driver_model import DriverState
-from ..snapshot.kernel_model import Irq
-from ..snapshot.model import Queue, RingState
+from ..snapshot.model import Device, Queue, RingState
+from ..virtio.devices import LAZY, PARKED, POLLED, POSTED
 from ..virtio.event import AVAIL_F_NO_INTERRUPT, distance, need_event
-from .words import listed, plural
+from . import guest_packed
+from .guest_facts import Progress, callbacks_on, kind_of, progress
+from .words import event_idx, listed, plural
+
+AT_THIS_INSTANT = "corrupt, or a CPU was inside the driver at this instant"
+"""What explains books that don't add up."""
 
 
-def sentences(queue: Queue, event_idx: Optional[bool]) -> List[str]:
+NOTHING_POSTED = "no buffer is posted, as while nobody has it open: the device can deliver nothing"
+
+
+def sentences(device: Device, queue: Queue) -> List[str]:
     """What there is to say; at least that nothing is in flight, or why nothing can be said."""
-    said = _driver(queue) + _chains(queue)
-    said += _irq(queue.irq) if queue.irq else []
-    if said or queue.driver is not None:
-        return said + _events(queue, event_idx)
-    return ["the driver's state is not known, so nothing can be said of its requests"]
+    if queue.driver is None:
+        return ["the driver's state is not known, so nothing can be said of its requests", *_network(queue)]
+    said = _driver(queue.driver)
+    found = progress(queue)
+    if found.contradiction:
+        said.append(f"the indexes contradict each other: {found.contradiction}; corrupt, or not read at one instant")
+    else:
+        said += _progress(queue, kind_of(device, queue), found) + _books(queue, queue.driver, found)
+        said += _interrupts(device, queue, found)
+    return said + _chains(queue) + _network(queue)
 
 
-def _driver(queue: Queue) -> List[str]:
-    driver, ring = queue.driver, queue.ring
-    if driver is None:
-        return []
+def _driver(driver: DriverState) -> List[str]:
     said = ["the driver has given this queue up (broken)"] if driver.broken else []
     if driver.num_added:
         said.append(f"{plural(driver.num_added, 'buffer')} added for which the driver has not yet decided whether "
                     f"to kick (num_added {driver.num_added})")
-    if ring is not None and driver.last_used_idx is not None and driver.avail_idx_shadow is not None:
-        return said + _indexes(queue, ring, driver.last_used_idx, driver.avail_idx_shadow)
-    if queue.in_flight is not None:
-        said.append(_in_flight(len(queue.in_flight)))
+    return said
+
+
+def _progress(queue: Queue, kind: str, found: Progress) -> List[str]:
+    said = []
+    if found.completed:
+        said.append(f"{_completed(kind, found.completed)}{_used_from(queue)}")
+    elif found.completed is None and "used" in queue.absent:
+        said.append(f"what the device has returned is not known: {queue.absent['used']}")
+    if found.outstanding is None:
+        return said
+    held = found.outstanding - (found.completed or 0)
+    if held > 0:
+        said.append(_held(queue, kind, held, found.completed is not None))
+    if not found.outstanding:
+        said.append(NOTHING_POSTED if kind == POSTED else "nothing in flight")
+    return said
+
+
+def _completed(kind: str, count: int) -> str:
+    if kind == LAZY:
+        return (f"{plural(count, 'entry', 'entries')} returned and not reclaimed yet, as this driver may leave them "
+                "until it next sends")
+    if kind == POLLED:
+        return f"{plural(count, 'completed entry', 'completed entries')} that the driver has not polled yet"
+    return f"{plural(count, 'completed entry', 'completed entries')} not consumed"
+
+
+def _used_from(queue: Queue) -> str:
+    """Where these entries lie, and what they are."""
+    driver, ring = queue.driver, queue.ring
+    heads = [entry.id for entry in queue.used or ()]
+    if queue.layout == "packed":
+        return guest_packed.used_from(queue) + (f"; ids {listed(heads)}" if heads else "")
+    if driver is None or ring is None:
+        return ""
+    return (f": used->idx {ring.used_idx}, last_used_idx {driver.last_used_idx}"
+            + (f"; heads {listed(heads)}" if heads else ""))
+
+
+def _held(queue: Queue, kind: str, count: int, certain: bool) -> str:
+    if not certain:
+        return f"{count} in flight; what the device has returned of them is not known"
+    if kind == POSTED:
+        return f"{plural(count, 'buffer')} posted, which wait for something to come, as they should"
+    if kind == PARKED:
+        return f"{count} with the device, which may keep them as long as it likes"
+    where = ""
+    if queue.driver is not None and queue.ring is not None:
+        where = f": avail_idx_shadow {queue.driver.avail_idx_shadow}, used->idx {queue.ring.used_idx}"
+    polled = "; the driver polls for them" if kind == POLLED else ""
+    return f"{count} handed to the device and not returned{where}; whether the device saw them only the host knows" \
+           + polled
+
+
+def _books(queue: Queue, driver: DriverState, found: Progress) -> List[str]:
+    """Where the driver's own accounts don't add up."""
+    said = []
+    ring, shadow = queue.ring, driver.avail_idx_shadow
+    if ring is not None and shadow is not None and shadow != ring.avail_idx:
+        said.append(f"avail_idx_shadow {shadow} is not what the ring says: avail->idx {ring.avail_idx}")
+    if queue.in_flight is not None and found.outstanding not in (None, len(queue.in_flight)):
+        said.append(f"the driver holds {plural(len(queue.in_flight), 'head')} in flight where the indexes say "
+                    f"{found.outstanding}")
+    return said + guest_packed.books(queue) + _free(queue, driver)
+
+
+def _free(queue: Queue, driver: DriverState) -> List[str]:
+    said = []
+    free, used = driver.num_free, driver.descriptors_in_use
+    if driver.free_list_problem:
+        said.append(f"the free list is cut short after {driver.free_list} of {free}: {driver.free_list_problem}; "
+                    f"{AT_THIS_INSTANT}")
+    elif driver.free_list is not None and free is not None and driver.free_list != free:
+        said.append(f"the free list holds {plural(driver.free_list, 'descriptor')} where num_free says {free}: "
+                    f"{AT_THIS_INSTANT}")
+    if free is not None and used is not None and queue.size is not None and free + used != queue.size:
+        said.append(f"num_free {free} and {plural(used, 'descriptor')} in use make {free + used}, and not the "
+                    f"{queue.size} of the queue: {AT_THIS_INSTANT}")
     return said
 
 
@@ -40,72 +125,57 @@ def _chains(queue: Queue) -> List[str]:
             for one in queue.in_flight or [] if one.chain_problem]
 
 
-def _in_flight(count: int) -> str:
-    return f"{plural(count, 'request')} in flight" if count else "nothing in flight"
-
-
-def _indexes(queue: Queue, ring: RingState, last_used: int, shadow: int) -> List[str]:
-    completed, outstanding = distance(ring.used_idx, last_used), distance(shadow, last_used)
-    size = queue.size or 0x8000
-    if completed > size or outstanding > size or completed > outstanding:
-        return [f"the indexes contradict each other: last_used_idx {last_used}, used->idx {ring.used_idx}, "
-                f"avail_idx_shadow {shadow} in a queue of {size}; corrupt, or not read at one instant"]
-    said = []
-    if completed:
-        heads = f"; heads {listed([entry.id for entry in queue.used])}" if queue.used else ""
-        said.append(f"{plural(completed, 'completed entry', 'completed entries')} not consumed: used->idx "
-                    f"{ring.used_idx}, last_used_idx {last_used}{heads}")
-    if outstanding > completed:
-        said.append(f"{outstanding - completed} handed to the device and not returned: avail_idx_shadow {shadow}, "
-                    f"used->idx {ring.used_idx}; whether the device saw them only the host knows")
-    if not outstanding:
-        said.append(_in_flight(0))
-    if shadow != ring.avail_idx:
-        said.append(f"avail_idx_shadow {shadow} is not what the ring says: avail->idx {ring.avail_idx}")
-    return said + _heads(queue, outstanding)
-
-
-def _heads(queue: Queue, outstanding: int) -> List[str]:
-    if queue.in_flight is None or len(queue.in_flight) == outstanding:
-        return []
-    return [f"the driver holds {plural(len(queue.in_flight), 'head')} in flight where the indexes say {outstanding}"]
-
-
-def _events(queue: Queue, event_idx: Optional[bool]) -> List[str]:
+def _interrupts(device: Device, queue: Queue, found: Progress) -> List[str]:
     """Whether the guest waits for an interrupt that the device owed."""
-    driver, ring = queue.driver, queue.ring
-    if driver is None or ring is None or driver.last_used_idx is None:
+    kind = kind_of(device, queue)
+    if not found.completed or kind == POLLED or (kind == LAZY and not tx_stopped(queue)):
         return []
-    if not 0 < distance(ring.used_idx, driver.last_used_idx) <= (queue.size or 0x8000):
+    on = callbacks_on(queue)
+    if on is None:
         return []
-    if driver.avail_flags_shadow is None:
-        return []
-    if driver.avail_flags_shadow & AVAIL_F_NO_INTERRUPT:
+    if queue.layout == "packed":
+        return guest_packed.interrupts(queue) if on else \
+            ["the driver has its callbacks off just now (event_flags_shadow 1): it may be about to consume them"]
+    if not on:
         return ["the driver has its callbacks off just now (avail_flags_shadow bit 0): it may be about to consume them"]
-    return _owed(driver, ring, driver.last_used_idx, event_idx)
+    return _owed(queue.driver, queue.ring, event_idx(device))
 
 
-def _owed(driver: DriverState, ring: RingState, last_used: int, event_idx: Optional[bool]) -> List[str]:
-    if event_idx is None and driver.event is None:
+def _owed(driver: Optional[DriverState], ring: Optional[RingState], negotiated: Optional[bool]) -> List[str]:
+    if driver is None or ring is None or driver.last_used_idx is None or (negotiated is None and driver.event is None):
         return []
-    if not (driver.event if event_idx is None else event_idx):
+    if not (driver.event if negotiated is None else negotiated):
         if ring.avail_flags & AVAIL_F_NO_INTERRUPT:
             return ["the driver asked for no interrupt (avail->flags bit 0)"]
         return ["the device owed an interrupt for them: callbacks are on, and there is no EVENT_IDX"]
-    if need_event(ring.used_event, ring.used_idx, last_used):
+    if need_event(ring.used_event, ring.used_idx, driver.last_used_idx):
         return [f"the device owed an interrupt when it wrote used entry {ring.used_event}: callbacks are on, and "
                 f"used_event {ring.used_event} is one of the entries not consumed"]
-    return [f"the driver asked for no interrupt for them: used_event {ring.used_event} is none of these entries"]
+    ahead = distance(ring.used_event, driver.last_used_idx)
+    later = ", which is still to come" if ahead < 0x8000 else ""
+    return [f"the driver asked for no interrupt for them: used_event {ring.used_event} is none of these "
+            f"entries{later}"]
 
 
-def _irq(irq: Irq) -> List[str]:
+def tx_stopped(queue: Queue) -> bool:
+    """Whether the network stack may not hand packets to the queue."""
+    return queue.tx_queue is not None and bool(queue.tx_queue.stopped or queue.tx_queue.stack_stopped)
+
+
+def _network(queue: Queue) -> List[str]:
     said = []
-    if irq.depth:
-        said.append(f"irq {irq.number} is disabled (depth {irq.depth})")
-    if irq.masked:
-        said.append(f"irq {irq.number} is masked")
-    if irq.pending:
-        said.append(f"irq {irq.number} is pending: an interrupt came and was not handled")
-    if irq.in_progress:
-        said.append(f"irq {irq.number} is in progress: a CPU is inside its handler")
+    napi, tx = queue.napi, queue.tx_queue
+    if napi is not None and napi.enabled is False:
+        off = "the interface is down, or napi_tx is off" if queue.role == "tx" else "the interface is down"
+        said.append(f"NAPI is not enabled for it ({off})")
+    elif napi is not None and napi.scheduled:
+        cpu = "a CPU" if napi.cpu is None else f"CPU {napi.cpu}"
+        said.append(f"{cpu} is inside its NAPI poll, and may be about to consume what is completed" if napi.polling
+                    else f"NAPI is scheduled on {cpu}: its poll is due, so that the interrupt is not what is missing")
+    if tx is not None and tx.stopped:
+        said.append("the driver has stopped the transmit queue (__QUEUE_STATE_DRV_XOFF), as it does when the ring is "
+                    "full or the link down")
+    if tx is not None and tx.stack_stopped:
+        said.append("byte queue limits have stopped the transmit queue (__QUEUE_STATE_STACK_XOFF) until the driver "
+                    "reclaims what was sent")
     return said

@@ -1,136 +1,128 @@
-"""The guest's side as text: the tables of `crash> vqstate`."""
-from typing import Any, List, Sequence
+"""The guest's side as text: what `crash> vqstate` prints."""
+from typing import Any, Dict, List, Sequence
 
 from ..snapshot.driver_model import GuestDevice
 from ..snapshot.model import Device, Queue, Snapshot
-from ..snapshot.request_model import Request
-from . import reasons
-from .guest_says import sentences
-from .tables import table
-from .words import (
-    LEGEND,
-    age,
-    bullet,
-    bus_short,
-    bus_text,
-    event_idx,
-    features_text,
-    headline,
-    labelled,
-    plural,
-    queue_title,
-    slashed,
-    status_text,
-    title,
-    wrapped,
-)
+from ..virtio.devices import POSTED
+from . import guest_device, guest_notes, reasons
+from .escape import shortened
+from .guest_facts import kind_of, last_used, next_avail, oldest_ns, place, progress
+from .wide import fitting
+from .words import age, bus_short, hexadecimal, labelled, plural, ranges, slashed, title, wrapped
 
-OVERVIEW = ("disk", "bus address", "queue", "size", "num_free", "in\nflight", "avail_idx\nshadow/ring",
-            "used_idx\nlast/ring", "oldest", "irq")
+DEVICES = ("device", "virtio", "type", "bus address", "driver", "queues", "features", "also named")
 
-QUEUES = ("queue", "size", "layout", "num_free", "in\nflight", "avail_idx\nshadow/ring", "used_idx\nlast/ring",
-          "used_event", "avail_event", "flags\nav/us", "irq")
+QUEUES = ("device", "queue", "role", "size", "num\n_free", "in\nflight", "avail_idx\nshadow/ring",
+          "used_idx\nlast/ring", "oldest", "irq")
 
-REQUESTS = ("queue", "head", "tag", "op", "sector", "bytes", "age", "state", "the device")
+PACKED_COLUMNS = "packed queues: avail_idx is next_avail_idx:wrap counter, used_idx is last_used_idx:wrap counter"
 
-REQUEST_LIMIT = 100
-"""Requests shown at most."""
+ROWS = 40
+"""Queues up to which idle ones are shown too."""
+
+NAMES = 12
+"""Characters of the other Linux names of a device: what the table has room for."""
 
 
 def show(snapshot: Snapshot, detail: bool) -> str:
-    """All queues in a table, or with `detail` all there is to say of each device."""
-    blocks = ["\n".join(title(snapshot))]
+    """Devices and queues as tables, or with `detail` all there is to say of each device."""
+    blocks = ["\n".join(title(snapshot) + (_booted(snapshot) if detail else []))]
     if not snapshot.devices:
         blocks.append("no virtio devices")
     elif detail:
-        blocks += [block for device in snapshot.devices for block in _device(device)]
+        blocks += [block for device in snapshot.devices for block in guest_device.blocks(device)]
     else:
-        blocks.append(table(overview_rows(snapshot), OVERVIEW))
+        blocks += [guest_notes.block(snapshot), fitting(device_rows(snapshot), DEVICES), *_queues(snapshot)]
     unknown = reasons.lines(snapshot)
     if unknown:
         blocks.append("\n".join(unknown))
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def overview_rows(snapshot: Snapshot) -> List[Sequence[Any]]:
-    """One row a queue, of all devices."""
-    return [(device.name, bus_short(device), queue.queue_index, queue.size, *_positions(queue), _oldest(queue),
-             queue.irq and queue.irq.number)
-            for device in snapshot.devices for queue in device.queues]
+def _booted(snapshot: Snapshot) -> List[str]:
+    """Which boot of the guest this is."""
+    target, capture = snapshot.target, snapshot.capture
+    up = [capture.uptime_ns is not None and f"for {age(capture.uptime_ns)}",
+          capture.cpus_online is not None and f"CPUs online {shortened(capture.cpus_online, 60)}",
+          target.boot_id is not None and f"boot id {shortened(target.boot_id, 60)}"]
+    return labelled([("up", ", ".join(part for part in up if part) or None),
+                     ("cmdline", target.command_line and shortened(target.command_line, 300))])
 
 
-def queue_rows(device: Device) -> List[Sequence[Any]]:
-    """One row a queue, with the event indexes."""
-    return [_queue_row(queue) for queue in device.queues]
+def device_rows(snapshot: Snapshot) -> List[Sequence[Any]]:
+    """One row a device."""
+    return [_device_row(device, device.guest or GuestDevice()) for device in snapshot.devices]
 
 
-def _queue_row(queue: Queue) -> Sequence[Any]:
-    ring = queue.ring
-    return (queue.queue_index, queue.size, queue.layout, *_positions(queue), ring and ring.used_event,
-            ring and ring.avail_event, ring and slashed(ring.avail_flags, ring.used_flags),
-            queue.irq and queue.irq.number)
+def _device_row(device: Device, guest: GuestDevice) -> Sequence[Any]:
+    return (device.name, guest.virtio_device, device.type, bus_short(device), guest.driver, _queue_count(device),
+            device.features and hexadecimal(device.features.negotiated), _other_names(device, guest))
 
 
-def _positions(queue: Queue) -> Sequence[Any]:
-    driver, ring = queue.driver, queue.ring
-    return (driver and driver.num_free,
-            None if queue.in_flight is None else len(queue.in_flight),
-            slashed(driver and driver.avail_idx_shadow, ring and ring.avail_idx),
-            slashed(driver and driver.last_used_idx, ring and ring.used_idx))
+def _queue_count(device: Device) -> str:
+    layouts = sorted({queue.layout for queue in device.queues if queue.layout is not None})
+    return " ".join([str(len(device.queues)), *layouts])
 
 
-def _oldest(queue: Queue) -> Any:
-    ages = [one.age_ns for one in queue.in_flight or () if one.age_ns is not None]
-    return age(max(ages)) if ages else None
+def _other_names(device: Device, guest: GuestDevice) -> Any:
+    """What else an administrator calls it: not host0, target0:0:0 and 0:0:0:0 of the SCSI midlayer."""
+    names = [shortened(name, NAMES) for name in guest.linux_names or ()
+             if name not in (device.name, guest.virtio_device) and ":" not in name and not name.startswith("host")]
+    for count in range(min(len(names), NAMES), 0, -1):
+        left = len(names) - count
+        text = " ".join(names[:count] + ([f"+{left}"] if left else []))
+        if len(text) <= NAMES:
+            return text
+    return f"{len(names)} names" if names else None
 
 
-def request_rows(device: Device) -> List[Sequence[Any]]:
-    """The requests in flight of all queues, oldest first; those of unknown age at the end."""
-    found = [(queue, request) for queue in device.queues for request in queue.in_flight or ()]
-    found.sort(key=lambda pair: -1 if pair[1].age_ns is None else pair[1].age_ns, reverse=True)
-    returned = {queue.queue_index: None if queue.used is None else {entry.id for entry in queue.used}
-                for queue in device.queues}
-    return [(queue.queue_index, request.head, request.tag, request.operation, request.sector, request.bytes,
-             age(request.age_ns), request.state, _where(request, returned[queue.queue_index]))
-            for queue, request in found]
-
-
-def _where(request: Request, returned: Any) -> Any:
-    if returned is None:
-        return None
-    return "returned it" if request.head in returned else "has not returned it"
-
-
-def _device(device: Device) -> List[str]:
-    blocks = ["\n".join(_header(device)),
-              table(queue_rows(device), QUEUES) + "\n\n" + "\n".join(wrapped(LEGEND))]
-    requests = request_rows(device)
-    if requests:
-        more = len(requests) - REQUEST_LIMIT
-        rest = f"\nand {more} younger ones (all are in the JSON form)" if more > 0 else ""
-        blocks.append(f"{plural(len(requests), 'request')} in flight, oldest first:\n"
-                      + table(requests[:REQUEST_LIMIT], REQUESTS) + rest)
-    blocks.append("\n".join(line for queue in device.queues for line in _said(device, queue)))
+def _queues(snapshot: Snapshot) -> List[str]:
+    pairs = [(device, queue) for device in snapshot.devices for queue in device.queues]
+    shown, left_out = pairs, []
+    for test in (is_untouched, is_idle):
+        if len(shown) > ROWS:
+            left_out += [pair for pair in shown if test(*pair)]
+            shown = [pair for pair in shown if not test(*pair)]
+    blocks = []
+    if shown:
+        columns = f"\n\n{PACKED_COLUMNS}" if any(queue.layout == "packed" for _, queue in shown) else ""
+        blocks.append(fitting([queue_row(*pair) for pair in shown], QUEUES, 2, every=True) + columns)
+    if left_out:
+        blocks.append(_left_out(left_out))
     return blocks
 
 
-def _header(device: Device) -> List[str]:
-    guest = device.guest or GuestDevice()
-    places = [f"{name} {int(address):#x}" for name, address in
-              (("virtio_device", guest.address), ("gendisk", guest.disk), ("virtio_blk", guest.virtio_blk))
-              if address is not None]
-    return headline(device.name, f"virtio-{device.type}", bus_text(device), guest.virtio_device,
-                    guest.driver and f"driver {guest.driver}") + labelled([
-        ("structs", ", ".join(places) or None), ("status", status_text(device.status)),
-        ("features", features_text(device))])
+def _left_out(pairs: Sequence[Any]) -> str:
+    queues: Dict[str, List[int]] = {}
+    for device, queue in pairs:
+        queues.setdefault(device.name, []).append(queue.queue_index)
+    names = ", ".join(f"{shortened(name, 40)} {ranges(indexes, 8)}" for name, indexes in queues.items())
+    return "\n".join(wrapped(f"{plural(len(pairs), 'idle queue')} not shown: {names}", "", "    "))
 
 
-def _said(device: Device, queue: Queue) -> List[str]:
-    irq = queue.irq
-    line = ""
-    if irq is not None:
-        shared = ", shared" if irq.shared else ""
-        taken = "" if irq.total is None else f", {irq.total} taken"
-        line = f", irq {irq.number}{shared}{taken}"
-    return [f"{queue_title(queue)}{line}:",
-            *(part for sentence in sentences(queue, event_idx(device)) for part in bullet(sentence))]
+def is_idle(device: Device, queue: Queue) -> bool:
+    """Whether the queue holds nothing but what such a queue holds at rest, as far as is known."""
+    found = progress(queue)
+    if queue.driver is None or found.completed != 0 or guest_notes.of_queue(device, queue) is not None:
+        return False
+    return found.outstanding == 0 or kind_of(device, queue) == POSTED
+
+
+def is_untouched(device: Device, queue: Queue) -> bool:
+    """Whether the queue is idle and nothing ever came back on it."""
+    driver = queue.driver
+    began = driver is not None and driver.last_used_idx == 0 and driver.used_wrap_counter is not False
+    return is_idle(device, queue) and (began or kind_of(device, queue) == POSTED)
+
+
+def queue_row(device: Device, queue: Queue) -> Sequence[Any]:
+    """One row of the table of all queues."""
+    driver, ring = queue.driver, queue.ring
+    if queue.layout == "packed":
+        at = [place(next_avail(queue)), place(last_used(queue))]
+    else:
+        at = [slashed(driver and driver.avail_idx_shadow, ring and ring.avail_idx),
+              slashed(driver and driver.last_used_idx, ring and ring.used_idx)]
+    return (device.name, queue.queue_index, queue.role, queue.size, driver and driver.num_free,
+            None if queue.in_flight is None else len(queue.in_flight), *at, age(oldest_ns(queue)),
+            queue.irq and queue.irq.number)

@@ -28,7 +28,10 @@ def reasons(snapshot: Snapshot) -> List[Reason]:
 
 
 def lines(snapshot: Snapshot) -> List[str]:
-    """`not known` and what follows, or nothing when all is known; the same reason is given once for all its places."""
+    """`not known` and what follows, or nothing when all is known; a reason is given once for all that it explains.
+
+    Debug information that lacks a whole module is one line, however many fields of however many queues it takes.
+    """
     places: Dict[Tuple[str, str], List[str]] = {}
     for one in reasons(snapshot):
         known = places.setdefault((one.field, one.reason), [])
@@ -36,12 +39,15 @@ def lines(snapshot: Snapshot) -> List[str]:
             known.append(one.place)
     if not places:
         return []
+    fields: Dict[Tuple[str, Tuple[str, ...]], List[str]] = {}
+    for (field, reason), where in places.items():
+        fields.setdefault((reason, tuple(where)), []).append(shortened(field, 60))
     found = ["not known:"]
-    for (field, reason), where in list(places.items())[:LIMIT]:
-        there = f" [{listed(where, 6)}]" if where else ""
-        found += wrapped(f"{shortened(field, 60)}{there}: {shortened(reason, 400)}", "  ", "    ")
-    if len(places) > LIMIT:
-        found.append(f"  and {len(places) - LIMIT} more (all are in the JSON form)")
+    for (reason, there), names in list(fields.items())[:LIMIT]:
+        at = f" [{listed(there, 6)}]" if there else ""
+        found += wrapped(f"{listed(names, 8)}{at}: {shortened(reason, 400)}", "  ", "    ")
+    if len(fields) > LIMIT:
+        found.append(f"  and {len(fields) - LIMIT} more (all are in the JSON form)")
     return found
 
 

@@ -8,6 +8,9 @@ from .escape import escape, shortened
 
 WIDTH = 100
 
+WARNINGS = 8
+"""Warnings of a capture shown at most: a live guest moves under the eyes in many places."""
+
 LEGEND = ("used_event: written by the driver, read by the device; gates interrupts (device to driver).  "
           "avail_event: written by the device, read by the driver; gates kicks (driver to device).")
 """Which way the two event indexes go; the names mislead."""
@@ -70,15 +73,20 @@ def headline(*parts: Optional[str]) -> List[str]:
 
 
 def title(snapshot: Snapshot) -> List[str]:
-    """Who was read, how, when and by what."""
+    """Who was read, how, when and by what, and what makes it less trustworthy than others."""
     target, capture, producer = snapshot.target, snapshot.capture, snapshot.producer
     system = ", ".join(filter(None, (target.release, target.machine)))
     who = [snapshot.side, target.name, system and f"({system})", target.pid is not None and f"pid {target.pid}"]
     how = [capture.method, capture.source, capture.time and f"at {capture.time}",
            capture.time_source and f"({capture.time_source})"]
     made = f"{producer.name} {producer.version}" + (f" in {producer.debugger}" if producer.debugger else "")
-    text = ", ".join((_words(who), _words(how), made))
+    text = ", ".join((_words(who), _words(how), shortened(made)))
     lines = wrapped(text, "", "    ")
+    warnings = capture.warnings or []
+    for warning in warnings[:WARNINGS]:
+        lines += wrapped(f"WARNING: {shortened(warning, 600)}", "", "    ")
+    if len(warnings) > WARNINGS:
+        lines.append(f"WARNING: and {len(warnings) - WARNINGS} more of these (all are in the JSON form)")
     if capture.observation is not None:
         stuck = "seen stuck" if capture.observation.stuck else "not seen stuck"
         lines += wrapped(f"{stuck}: {shortened(capture.observation.note, 600)}", "    ", "    ")
@@ -121,3 +129,19 @@ def event_idx(device: Device) -> Optional[bool]:
 def queue_title(queue: Queue) -> str:
     """`queue 0 (req.0)`."""
     return f"queue {queue.queue_index}" + (f" ({shortened(queue.name, 40)})" if queue.name else "")
+
+
+def ranges(values: Iterable[int], limit: int = 16) -> str:
+    """`0-3, 8`, and how many more ranges there are."""
+    found: List[List[int]] = []
+    for value in sorted(set(values)):
+        if found and value == found[-1][1] + 1:
+            found[-1][1] = value
+        else:
+            found.append([value, value])
+    return listed([f"{first}" if first == last else f"{first}-{last}" for first, last in found], limit)
+
+
+def hexadecimal(value: Optional[int]) -> Optional[str]:
+    """An address or a mask; None for unknown."""
+    return None if value is None else f"{int(value):#x}"

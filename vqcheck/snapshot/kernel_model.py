@@ -60,7 +60,7 @@ class Irq(NamedTuple):
 
 
 class Tags(NamedTuple):
-    """A set of blk-mq tags (struct blk_mq_tags).
+    """A set of blk-mq tags (struct blk_mq_tags).  All disks of a SCSI host share the driver's.
 
     depth: tags there are.
     reserved: of them reserved ones.
@@ -112,7 +112,8 @@ class BlockQueue(NamedTuple):
     freeze_depth: above zero no request may enter (mq_freeze_depth).
     requeue: requests on the requeue list.
     hardware_queues: its hardware contexts.
-    waiting: requests that hold a tag and are on no ring.
+    waiting: requests that hold a tag and are on no ring; the oldest 256.
+    waiting_count: how many there are of these.
     absent: why fields are null.
     """
 
@@ -125,6 +126,7 @@ class BlockQueue(NamedTuple):
     requeue: Optional[U32] = None
     hardware_queues: Optional[List[HardwareQueue]] = None
     waiting: Optional[List[WaitingRequest]] = None
+    waiting_count: Optional[U32] = None
     absent: Dict[str, str] = {}
 
 

@@ -13,9 +13,6 @@ import drgn
 
 from . import elf, kernel_files, module_files
 
-COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst", ".ko.debug.xz", ".ko.debug.gz", ".ko.debug.zst")
-"""Suffixes of modules that drgn does not read as they are."""
-
 WANTED = ("virtio", "scsi_mod", "sd_mod")
 """Modules whose names contain one of these are what walkers look into."""
 
@@ -121,7 +118,8 @@ class _Search:
         if not self._missing:
             return
         self._folders.append(folder)
-        for name, path in module_files.candidates(list(self._missing), folder, module_files.SUFFIXES + COMPRESSED):
+        suffixes = module_files.SUFFIXES + module_files.COMPRESSED
+        for name, path in module_files.candidates(list(self._missing), folder, suffixes):
             if name in self._missing:
                 self._offer(self._missing[name], path)
 
@@ -150,11 +148,7 @@ class _Search:
 
     def _offer(self, module: "drgn.Module", path: str) -> None:
         try:
-            unpack = UNPACKERS.get(os.path.splitext(path)[1])
-            if unpack is None:
-                module.try_file(path)
-            else:
-                module.try_file(path, fd=_in_memory(unpack(path)))
+            try_file(module, path)
         except Exception as problem:  # a damaged file must not be in the way of the next
             self._refused.append(f"{path} ({' '.join(str(problem).split())})")
             return
@@ -182,6 +176,18 @@ def _zst(path: str) -> bytes:
 
 
 UNPACKERS: Dict[str, Callable[[str], bytes]] = {".xz": _xz, ".gz": _gz, ".zst": _zst}
+
+
+def try_file(module: "drgn.Module", path: str, force: bool = False) -> None:
+    """Offer drgn a file, which may be compressed, for a module; `force` for one that is in no memory.
+
+    Raises OSError, ValueError, and drgn's errors for a damaged file.
+    """
+    unpack = UNPACKERS.get(os.path.splitext(path)[1])
+    if unpack is None:
+        module.try_file(path, force=force)
+    else:
+        module.try_file(path, fd=_in_memory(unpack(path)), force=force)
 
 
 def _in_memory(content: bytes) -> int:

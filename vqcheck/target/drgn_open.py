@@ -5,20 +5,21 @@ Needs the drgn package (`pip install vqcheck[drgn]`), 0.0.31 or newer, for that 
 import contextlib
 import logging
 import os
-from typing import Dict, Iterator, List, Optional
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, TypeVar
 
 import drgn
 
 from . import elf, kernel_files, vmcore_file
 from .drgn_debug_info import attach_kernel, load_modules, memory_build_id
+from .drgn_memory import add_physical_memory
 from .drgn_target import DrgnTarget
 from .errors import TargetError
 from .vmcore_file import ELF, DumpFile
 
 KCORE = "/proc/kcore"
 
-SAID_OTHERWISE = ("flattened format", "did not match any loaded modules", "no build ID")
-"""Of drgn's warnings: what slows down only, and files that were tried and are not what is wanted."""
+SAID_OTHERWISE = ("flattened format", "did not match any loaded modules", "no build ID", "failed to load '")
+"""Of drgn's warnings: what slows down only, files that were tried and are not what is wanted, its own plugins."""
 MAX_WARNINGS = 3
 
 ARCHITECTURES: Dict[int, Dict[bool, "drgn.Architecture"]] = {
@@ -44,28 +45,72 @@ class CannotOpen(TargetError):
     """There is no kernel to be read there; the text says why, and what to do."""
 
 
+class Memory(NamedTuple):
+    """A kernel's memory in drgn, without debug information."""
+
+    program: "drgn.Program"
+    source: Optional[str]
+    """The path of the dump; None for the running kernel."""
+    vmcoreinfo: Dict[str, str]
+    found: bool
+    """Whether VMCOREINFO was merely found in it: then what is in memory must prove that it is the kernel's."""
+    warnings: List[str]
+    """What drgn warned of so far."""
+
+    def notes(self) -> List[str]:
+        """What the user is to know of it, a line each."""
+        found = [f"{self.source} lacks VMCOREINFO in its headers; the kernel's was found in its memory"]
+        return (found if self.found else []) + _cut_off(self.source) + [
+            f"drgn: {warning}" for warning in dict.fromkeys(self.warnings)
+            if not any(known in warning for known in SAID_OTHERWISE)][:MAX_WARNINGS]
+
+
+Kernel = TypeVar("Kernel")
+Finish = Callable[[Memory], Kernel]
+"""Makes a target of a kernel's memory.  Raises TargetError for memory that is not the right kernel's."""
+
+
 def open_dump(vmcore: str, vmlinux: Optional[str] = None, modules: Optional[str] = None) -> DrgnTarget:
     """A kernel in a dump: ELF or kdump, from QEMU, libvirt, kdump or makedumpfile.
 
     `vmlinux` is looked for in the standard places if None; so is `modules`, a folder with their debug information.
     That of modules may be missing: the target's `notes` say so.  Raises CannotOpen and OSError.
     """
-    dump = vmcore_file.identify(vmcore)
-    if dump is None:
-        raise CannotOpen(f"{vmcore}: neither ELF nor kdump, so no dump of a machine's memory")
+    dump = identify(vmcore)
     if vmlinux is not None:
         _check_vmlinux(vmlinux, vmcore, dump)
-    with _warnings() as warnings:
-        program = _program(dump, vmcore, vmlinux)
-        if program is not None:
-            return _finished(program, vmcore, vmlinux, modules, warnings)
-        return _searched(vmcore, dump, vmlinux, modules, warnings)
+    return read_dump(vmcore, dump, _platform(dump, vmlinux), lambda memory: _finished(memory, vmlinux, modules))
 
 
 def open_live(vmlinux: Optional[str] = None, modules: Optional[str] = None) -> DrgnTarget:
     """The kernel that this process runs on, through /proc/kcore.  Raises CannotOpen and OSError."""
     if vmlinux is not None:
         _check_vmlinux(vmlinux)
+    return read_live(lambda memory: _finished(memory, vmlinux, modules))
+
+
+def identify(vmcore: str) -> DumpFile:
+    """What kind of dump a file is.  Raises CannotOpen and OSError."""
+    dump = vmcore_file.identify(vmcore)
+    if dump is None:
+        raise CannotOpen(f"{vmcore}: neither ELF nor kdump, so no dump of a machine's memory")
+    return dump
+
+
+def read_dump(vmcore: str, dump: DumpFile, platform: "Optional[drgn.Platform]", finish: "Finish[Kernel]") -> Kernel:
+    """What `finish` makes of the memory in a dump; `platform` where a kdump does not name it.
+
+    Raises CannotOpen, OSError, and what `finish` raises.
+    """
+    with _warnings() as warnings:
+        program = _program(vmcore, platform)
+        if program is not None:
+            return finish(Memory(program, vmcore, _vmcoreinfo(program), False, warnings))
+        return _searched(vmcore, dump, platform, finish, warnings)
+
+
+def read_live(finish: "Finish[Kernel]") -> Kernel:
+    """What `finish` makes of the running kernel's memory.  Raises CannotOpen, OSError, and what `finish` raises."""
     with _warnings() as warnings:
         program = drgn.Program()
         try:
@@ -78,7 +123,11 @@ def open_live(vmlinux: Optional[str] = None, modules: Optional[str] = None) -> D
             raise CannotOpen(f"there is no {KCORE} here: the kernel was built without CONFIG_PROC_KCORE")
         except Exception as problem:  # drgn's own errors have no class of their own
             raise CannotOpen(f"{KCORE}: {_one_line(problem)}")
-        return _finished(program, None, vmlinux, modules, warnings)
+        return finish(Memory(program, None, _vmcoreinfo(program), False, warnings))
+
+
+def _vmcoreinfo(program: "drgn.Program") -> Dict[str, str]:
+    return vmcore_file.parse_vmcoreinfo(program["VMCOREINFO"].string_())
 
 
 @contextlib.contextmanager
@@ -112,10 +161,10 @@ def _check_vmlinux(vmlinux: str, vmcore: Optional[str] = None, dump: Optional[Du
                          f"{kernel_files.package(None)}")
 
 
-def _program(dump: DumpFile, vmcore: str, vmlinux: Optional[str],
+def _program(vmcore: str, platform: "Optional[drgn.Platform]",
              vmcoreinfo: Optional[bytes] = None) -> "Optional[drgn.Program]":
     """The dump in drgn, without debug information; None where it does not say where the kernel is."""
-    program = drgn.Program(_platform(dump, vmlinux), vmcoreinfo=vmcoreinfo)
+    program = drgn.Program(platform, vmcoreinfo=vmcoreinfo)
     try:
         program.set_core_dump(vmcore)
     except OSError:
@@ -129,7 +178,20 @@ def _program(dump: DumpFile, vmcore: str, vmlinux: Optional[str],
             raise CannotOpen(f"{vmcore}: the core of a process, and not a dump of a machine's memory. A core of QEMU "
                              "is for `vq-host` in gdb; a dump of the guest can be made from it (docs/capturing.md)")
         return None
+    _check_pages(program, vmcore)
     return program
+
+
+def _check_pages(program: "drgn.Program", vmcore: str) -> None:
+    """Refuse a kdump in other pages than the kernel's, where libkdumpfile looks in the wrong places.
+
+    Source: QEMU target/arm/arch_dump.c (cpu_get_dump_info(): 64 KiB, the largest that the architecture has).
+    """
+    dump = vmcore_file.identify(vmcore)
+    pages = vmcore_file.parse_vmcoreinfo(program["VMCOREINFO"].string_()).get("PAGESIZE")
+    if dump and dump.block_size and pages not in (None, str(dump.block_size)):
+        raise CannotOpen(f"{vmcore}: a kdump in pages of {dump.block_size} bytes of a kernel whose pages have {pages}, "
+                         "as QEMU writes it for aarch64; drgn reads such a machine from an ELF dump (without -z)")
 
 
 def _is_process(program: "drgn.Program") -> bool:
@@ -159,49 +221,43 @@ def _platform(dump: DumpFile, vmlinux: Optional[str]) -> "Optional[drgn.Platform
     return drgn.Platform(architecture, flags)
 
 
-def _searched(vmcore: str, dump: DumpFile, vmlinux: Optional[str], modules: Optional[str],
-              warnings: List[str]) -> DrgnTarget:
+def _searched(vmcore: str, dump: DumpFile, platform: "Optional[drgn.Platform]", finish: "Finish[Kernel]",
+              warnings: List[str]) -> Kernel:
     """A dump whose headers lack VMCOREINFO, with one that was found in its memory and proves right."""
     if dump.kind != ELF:
         raise CannotOpen(f"{vmcore}: {NO_VMCOREINFO}; or dump as ELF (without -z), where it can be searched for")
     header = elf.header_of(vmcore)
     refused: List[str] = []
     for text in vmcore_file.search_vmcoreinfo(vmcore, header.order if header else "<"):
-        program = _program(dump, vmcore, vmlinux, text)
+        program = _program(vmcore, platform, text)
         if program is None:
             continue
+        add_physical_memory(program, vmcore)
         try:
-            target = _finished(program, vmcore, vmlinux, modules, warnings, proof=True)
-        except CannotOpen as problem:
+            return finish(Memory(program, vmcore, _vmcoreinfo(program), True, warnings))
+        except TargetError as problem:
             refused.append(str(problem))
-            continue
-        target.notes.insert(0, f"{vmcore} lacks VMCOREINFO in its headers; the kernel's was found in its memory")
-        return target
     if refused:
         raise CannotOpen(f"{refused[0]} (by a VMCOREINFO found in its memory: its headers have none)")
     raise CannotOpen(f"{vmcore}: {NO_VMCOREINFO}. None was found in its memory either")
 
 
-def _finished(program: "drgn.Program", vmcore: Optional[str], vmlinux: Optional[str], modules: Optional[str],
-              warnings: List[str], proof: bool = False) -> DrgnTarget:
-    """The target, with its debug information; `proof` for what must be seen to be the right kernel in its memory."""
-    where = vmcore or "the running kernel"
-    known = vmcore_file.parse_vmcoreinfo(program["VMCOREINFO"].string_())
-    release, build_id = known.get("OSRELEASE"), known.get("BUILD-ID")
+def _finished(memory: Memory, vmlinux: Optional[str], modules: Optional[str]) -> DrgnTarget:
+    """The target, with its debug information."""
+    where, program = memory.source or "the running kernel", memory.program
+    release, build_id = memory.vmcoreinfo.get("OSRELEASE"), memory.vmcoreinfo.get("BUILD-ID")
     attached = attach_kernel(program, vmlinux, release, build_id)
     if attached.problem is not None:
         raise CannotOpen(f"{where}: {attached.problem}")
     # Until Linux 5.9 VMCOREINFO had no BUILD-ID (0935288c6e00 "kdump: append kernel build-id string to VMCOREINFO").
-    if (proof or build_id is None) and attached.build_id is not None:
+    if (memory.found or build_id is None) and attached.build_id is not None:
         seen = memory_build_id(program)
         if seen != attached.build_id:
             raise CannotOpen(f"{where}: {attached.path} is not its kernel: the file's build id is {attached.build_id}, "
                              f"and in memory, where that kernel has it, is {seen or 'none'}")
-    target = DrgnTarget(program, vmcore, attached.build_id)
-    target.notes += _cut_off(vmcore)
-    target.notes += load_modules(program, modules, release or "", attached.path or "")
-    target.notes += [f"drgn: {warning}" for warning in dict.fromkeys(warnings)
-                     if not any(known in warning for known in SAID_OTHERWISE)][:MAX_WARNINGS]
+    target = DrgnTarget(program, memory.source, attached.build_id)
+    missing = load_modules(program, modules, release or "", attached.path or "")
+    target.notes += memory.notes() + missing
     return target
 
 

@@ -25,6 +25,15 @@ MACHINES: Dict["drgn.Architecture", Tuple[str, str]] = {
 }
 """Architectures as uname -m has them, little-endian and big-endian."""
 
+STRUCTS = (drgn.TypeKind.STRUCT, drgn.TypeKind.UNION, drgn.TypeKind.CLASS)
+
+
+def machine_name(platform: "Optional[drgn.Platform]") -> Optional[str]:
+    """An architecture as uname -m has it; None for one that is not known here."""
+    if platform is None or platform.arch not in MACHINES:
+        return None
+    return MACHINES[platform.arch][not platform.flags & drgn.PlatformFlags.IS_LITTLE_ENDIAN]
+
 
 class DrgnTarget(Target):
     """Answers from a drgn.Program that has its memory and its debug information."""
@@ -66,13 +75,16 @@ class DrgnTarget(Target):
             for name in path.split("."):
                 while at.kind == drgn.TypeKind.TYPEDEF:
                     at = at.type
+                if at.kind not in STRUCTS:  # a pointer or an array: what lies behind it has no place in this type
+                    return None
                 found = at.member(name)
                 if found.bit_field_size is not None:
                     return None
                 offset, at = offset + found.offset, found.type
-            return Member(offset, drgn.sizeof(at))
         except (LookupError, SyntaxError):
             return None
+        try:
+            return Member(offset, drgn.sizeof(at))
         except TypeError:  # an array without a length has no size
             return Member(offset, 0)
 
@@ -101,10 +113,5 @@ class DrgnTarget(Target):
             method="live" if live else "dump" if kernel else "core",
             source=os.path.basename(self._source) if self._source else None,
             build_id=self._build_id,
-            machine=self._machine(),
+            machine=machine_name(self.program.platform),
         )
-
-    def _machine(self) -> Optional[str]:
-        platform = self.program.platform
-        names = MACHINES.get(platform.arch) if platform is not None else None
-        return names and names[self.byte_order == "big"]

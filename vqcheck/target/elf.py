@@ -8,7 +8,7 @@ from typing import BinaryIO, Iterator, NamedTuple, Optional, Tuple
 MAGIC = b"\x7fELF"
 EM_386, EM_PPC64, EM_S390, EM_ARM, EM_X86_64, EM_AARCH64, EM_RISCV = 3, 21, 22, 40, 62, 183, 243
 
-SHT_NOTE = 7
+SHT_NOTE, SHT_NOBITS = 7, 8
 NT_GNU_BUILD_ID = 3
 DEBUG_SECTIONS = (b".debug_info", b".zdebug_info")
 
@@ -17,7 +17,8 @@ PN_XNUM = 0xFFFF
 MAX_NAMES = 1 << 20
 MAX_NOTES = 1 << 20
 MAX_SEGMENTS = 1 << 26
-"""Bytes of section names, of one section of notes, and of program headers that are looked at."""
+MAX_SECTION = 1 << 28
+"""Bytes of section names, of one section of notes, of program headers, and of any other section that are read."""
 
 _ERRORS = (struct.error, IndexError, OverflowError, ValueError)
 """What reading a damaged file ends in, besides OSError."""
@@ -40,6 +41,16 @@ class Header(NamedTuple):
     """How many sections there are."""
     names: int
     """Which section holds the names of all."""
+
+
+class Segment(NamedTuple):
+    """A piece of the file that is loaded to an address."""
+
+    address: int
+    """As linked."""
+    offset: int
+    size: int
+    """Bytes that the file has of it."""
 
 
 def read_header(file: BinaryIO) -> Optional[Header]:
@@ -70,9 +81,55 @@ def extent(path: str) -> Optional[int]:
         if header is None:
             return None
         try:
-            return max(_segment_ends(file, header), default=0)
+            return max((one.offset + one.size for one in _segments(file, header)), default=0)
         except _ERRORS:
             return None
+
+
+def linked_bytes(path: str, address: int, size: int) -> Optional[bytes]:
+    """What a file puts at an address as linked; None where it does not have all of it.  Raises OSError."""
+    with open(path, "rb") as file:
+        header = read_header(file)
+        try:
+            for one in _segments(file, header) if header else ():
+                if one.address <= address and address + size <= one.address + one.size:
+                    file.seek(one.offset + address - one.address)
+                    return file.read(size)
+        except _ERRORS:
+            pass
+    return None
+
+
+def module_release(path: str) -> Optional[str]:
+    """The release of the kernel that a module was built for; None where its file does not say, or is compressed.
+
+    Source: Linux include/linux/vermagic.h (VERMAGIC_STRING begins with the release), scripts/mod/modpost.c.
+    """
+    for entry in (section_bytes(path, b".modinfo") or b"").split(b"\0"):
+        if entry.startswith(b"vermagic="):
+            return entry[len(b"vermagic="):].split(b" ", 1)[0].decode("ascii", "backslashreplace")
+    return None
+
+
+def section_bytes(path: str, name: bytes) -> Optional[bytes]:
+    """The contents of a section; None where the file has none of that name, or not its contents.  Raises OSError."""
+    with open(path, "rb") as file:
+        try:
+            names = _section_names(file)
+            file.seek(0)
+            header = read_header(file)
+            if header is None:
+                return None
+            for number in range(header.number):
+                file.seek(header.sections + number * header.entry)
+                (at,) = struct.unpack_from(header.order + "I", file.read(4))
+                kind, offset, size = _section(file, header, number)
+                if names[at:].split(b"\0", 1)[0] == name and kind != SHT_NOBITS:
+                    file.seek(offset)
+                    return file.read(min(size, MAX_SECTION))
+        except _ERRORS:
+            pass
+    return None
 
 
 def has_debug_info(path: str) -> bool:
@@ -114,8 +171,8 @@ def build_id_in(notes: bytes, order: str = "<") -> Optional[str]:
     return None
 
 
-def _segment_ends(file: BinaryIO, header: Header) -> Iterator[int]:
-    """Where in the file each segment ends."""
+def _segments(file: BinaryIO, header: Header) -> Iterator[Segment]:
+    """All segments."""
     file.seek(0)
     raw = file.read(64)
     (table,) = struct.unpack_from(header.order + ("Q" if header.wide else "I"), raw, 32 if header.wide else 28)
@@ -125,11 +182,10 @@ def _segment_ends(file: BinaryIO, header: Header) -> Iterator[int]:
         (count,) = struct.unpack_from(header.order + "I", file.read(64), 44 if header.wide else 28)
     file.seek(table)
     headers = file.read(min(entry * count, MAX_SEGMENTS))
-    kind, offset_at, size_at = ("Q", 8, 32) if header.wide else ("I", 4, 16)
+    fields, start = ("QQQQ", 8) if header.wide else ("IIII", 4)
     for at in range(0, len(headers), max(entry, 1)):
-        (offset,) = struct.unpack_from(header.order + kind, headers, at + offset_at)
-        (size,) = struct.unpack_from(header.order + kind, headers, at + size_at)
-        yield offset + size
+        offset, address, _, size = struct.unpack_from(header.order + fields, headers, at + start)
+        yield Segment(address, offset, size)
 
 
 def _section_names(file: BinaryIO) -> bytes:

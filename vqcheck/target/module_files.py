@@ -8,6 +8,9 @@ VARIABLE = "VQCHECK_MODULES"
 """The environment variable that names a folder to look in first."""
 
 SUFFIXES = (".ko.debug", ".ko", ".debug")
+COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst", ".ko.debug.xz", ".ko.debug.gz", ".ko.debug.zst")
+"""Suffixes of modules that are unpacked before drgn reads them."""
+
 MAX_FOLDERS = 20000
 """A vmlinux may lie in a home directory; a kernel's module tree has about a thousand folders."""
 

@@ -23,6 +23,12 @@ class Recorder(Target):
         self.reads = 0
         """How often memory of the debugger's target was read."""
 
+    def forget_memory(self) -> None:
+        """Have everything but symbols and types asked anew: the target did not stand still."""
+        for answers in (self.bundle.memory, self.bundle.unreadable, self.bundle.eventfds, self.bundle.refused):
+            answers.clear()
+        self.bundle.threads.clear()
+
     def symbol(self, name: str) -> Optional[int]:
         if name not in self.bundle.symbols:
             self.bundle.symbols[name] = self.target.symbol(name)

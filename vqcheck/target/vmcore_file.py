@@ -20,10 +20,13 @@ FLATTENED_HEADER = 4096 + 16
 UTSNAME = 12
 """Where struct new_utsname begins in a dump's header, whatever the architecture: behind signature and version."""
 UTS_FIELD = 65
-UTS_RELEASE, UTS_MACHINE = 2, 4
+UTS_MACHINE = 4
+BLOCK_SIZE = 428
+"""Where the size of a kdump's pages lies, in the header of a 64-bit machine."""
 
 NOTE_NAME = b"VMCOREINFO\0"
 NOTE_TEXT = b"OSRELEASE="
+MAX_PAGE = 1 << 20
 MAX_NOTE = 1 << 16
 """VMCOREINFO_BYTES is a page, of 64 KiB at most."""
 MAX_FOUND = 16
@@ -39,12 +42,14 @@ class DumpFile(NamedTuple):
     """Architecture as uname -m has it, from the header of a kdump; QEMU fills in that field alone."""
     elf_machine: Optional[int] = None
     """EM_... of an ELF dump."""
+    block_size: Optional[int] = None
+    """Bytes of a page of a kdump."""
 
 
 def identify(path: str) -> Optional[DumpFile]:
     """What kind of dump a file is; None where it is none that is known.  Raises OSError."""
     with open(path, "rb") as file:
-        raw = file.read(FLATTENED_HEADER + UTSNAME + 6 * UTS_FIELD)
+        raw = file.read(FLATTENED_HEADER + BLOCK_SIZE + 4)
         if raw.startswith(elf.MAGIC):
             file.seek(0)
             header = elf.read_header(file)
@@ -55,7 +60,13 @@ def identify(path: str) -> Optional[DumpFile]:
         return None
     at = UTSNAME + UTS_MACHINE * UTS_FIELD
     machine = raw[at:at + UTS_FIELD].split(b"\0", 1)[0].decode("ascii", "replace")
-    return DumpFile(KDUMP, machine=machine or None)
+    return DumpFile(KDUMP, machine=machine or None, block_size=_block_size(raw[BLOCK_SIZE:BLOCK_SIZE + 4]))
+
+
+def _block_size(raw: bytes) -> Optional[int]:
+    """A size is a power of two and small: that tells its byte order, too."""
+    sizes = [struct.unpack(order + "I", raw)[0] for order in "<>"] if len(raw) == 4 else []
+    return min((size for size in sizes if 1 << 10 <= size <= MAX_PAGE and not size & (size - 1)), default=None)
 
 
 def parse_vmcoreinfo(text: bytes) -> Dict[str, str]:

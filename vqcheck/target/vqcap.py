@@ -17,14 +17,13 @@ A gzip stream of text lines, tab-separated, so that `zcat` shows it.  A debugger
     refused     QUESTION        REASON
 """
 import binascii
-import codecs
-import zlib
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from . import lines
 from .errors import TargetError
+from .lines import number
 from .target import Identity, Member, Thread
 
-VERSION = "1"
 MAX_BYTES = 256 << 20
 """What a bundle may unpack to; a larger one is refused, as it comes from somebody else."""
 
@@ -34,6 +33,9 @@ Span = Tuple[bool, int]
 
 class BadBundle(TargetError):
     """The file is no bundle, or a damaged one."""
+
+
+FORMAT = lines.Format("vqcap", "1", BadBundle)
 
 
 class Bundle(NamedTuple):
@@ -61,55 +63,19 @@ def empty(byte_order: str, pointer_size: int, identity: Identity) -> Bundle:
 
 def pack(bundle: Bundle) -> bytes:
     """The bundle as the bytes of a .vqcap file."""
-    text = "".join("\t".join(map(_word, line)) + "\n" for line in _lines(bundle))
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)  # 31: with a gzip header
-    return packer.compress(text.encode("ascii")) + packer.flush()
+    return lines.pack(FORMAT, _lines(bundle))
 
 
 def unpack(raw: bytes) -> Bundle:
     """The bundle in the bytes of a .vqcap file.  Raises BadBundle."""
-    if not raw:
-        raise BadBundle("not a .vqcap file: it is empty")
-    unpacker = zlib.decompressobj(31)
+    found = lines.unpack(FORMAT, raw, MAX_BYTES)
     try:
-        text = unpacker.decompress(raw, MAX_BYTES).decode("ascii")
-    except (zlib.error, UnicodeDecodeError) as problem:
-        raise BadBundle(f"not a .vqcap file, or a damaged one ({problem})")
-    if not unpacker.eof:
-        raise BadBundle(f"the .vqcap file unpacks to more than {MAX_BYTES >> 20} MiB" if unpacker.unconsumed_tail else
-                        "the .vqcap file is cut off")
-    first, _, rest = text.partition("\n")
-    if first.split("\t")[0] != "vqcap":
-        raise BadBundle("not a .vqcap file: its first line is something else")
-    if first != f"vqcap\t{VERSION}":
-        raise BadBundle(f"a .vqcap file of version {first[6:]}; this vqcheck reads version {VERSION}")
-    try:
-        return _parse([[_value(word) for word in line.split("\t")] for line in rest.splitlines()])
-    except (ValueError, IndexError, TypeError, binascii.Error) as problem:
-        raise BadBundle(f"a line of the .vqcap file can't be read ({problem})")
+        return _parse(found)
+    except lines.DAMAGE as problem:
+        raise lines.unreadable_line(FORMAT, problem)
 
 
-ABSENT = "-"
-
-Line = Sequence[Optional[object]]
-
-
-def _word(value: Optional[object]) -> str:
-    """A value as a word of a line; None is a dash, and a real dash is escaped."""
-    if value is None:
-        return ABSENT
-    if isinstance(value, int):
-        return f"{value:d}"
-    text = codecs.unicode_escape_encode(str(value))[0].decode("ascii")  # PyKdump's Python lacks the codec by name
-    return "\\x2d" if text == ABSENT else text
-
-
-def _value(word: str) -> Optional[str]:
-    return None if word == ABSENT else codecs.unicode_escape_decode(word.encode("ascii"))[0]
-
-
-def _lines(bundle: Bundle) -> Iterator[Line]:
-    yield "vqcap", VERSION
+def _lines(bundle: Bundle) -> Iterator[lines.Line]:
     yield "target", bundle.byte_order, bundle.pointer_size
     for key, value in zip(bundle.identity._fields, bundle.identity):
         if value is not None:
@@ -136,23 +102,19 @@ def _lines(bundle: Bundle) -> Iterator[Line]:
         yield "refused", question, reason
 
 
-def _number(word: Optional[str]) -> Optional[int]:
-    return None if word is None else int(word)
-
-
-def _parse(lines: Sequence[List[Optional[str]]]) -> Bundle:
-    if not lines or lines[0][0] != "target":
+def _parse(found: Sequence[lines.Words]) -> Bundle:
+    if not found or found[0][0] != "target":
         raise ValueError("no target line")
     known: Dict[str, Any] = {"debugger": "unknown", "method": "unknown"}
-    bundle = empty(str(lines[0][1]), int(str(lines[0][2])), Identity("", ""))
-    for number, (kind, *words) in enumerate(lines[1:], 3):
+    bundle = empty(str(found[0][1]), int(str(found[0][2])), Identity("", ""))
+    for at, (kind, *words) in enumerate(found[1:], 3):
         if kind == "identity":
             known[str(words[0])] = words[1]
         else:
             try:
                 _PARSERS[str(kind)](bundle, words)
             except KeyError:
-                raise ValueError(f"line {number} begins with {kind}")
+                raise ValueError(f"line {at} begins with {kind}")
     known = {key: value for key, value in known.items() if key in Identity._fields}
     for key, kind_of in (("pid", int), ("time", float)):
         if known.get(key) is not None:
@@ -183,13 +145,13 @@ def _parse_thread(bundle: Bundle, words: Words) -> None:
 
 _PARSERS: Dict[str, Callable[[Bundle, Words], None]] = {
     "ask": lambda bundle, words: bundle.asked.__setitem__(words[0], words[1]),
-    "symbol": lambda bundle, words: bundle.symbols.__setitem__(words[0], _number(words[1])),
+    "symbol": lambda bundle, words: bundle.symbols.__setitem__(words[0], number(words[1])),
     "name": lambda bundle, words: bundle.names.__setitem__(int(words[0]), words[1]),
-    "size": lambda bundle, words: bundle.sizes.__setitem__(words[0], _number(words[1])),
+    "size": lambda bundle, words: bundle.sizes.__setitem__(words[0], number(words[1])),
     "member": _parse_member,
     "memory": _parse_memory,
     "unreadable": _parse_unreadable,
     "thread": _parse_thread,
-    "eventfd": lambda bundle, words: bundle.eventfds.__setitem__(int(words[0]), _number(words[1])),
+    "eventfd": lambda bundle, words: bundle.eventfds.__setitem__(int(words[0]), number(words[1])),
     "refused": lambda bundle, words: bundle.refused.__setitem__(words[0], words[1]),
 }

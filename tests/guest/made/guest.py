@@ -1,4 +1,5 @@
 """A made-up guest's memory: structs on pages of their own, each with a label that says what it is."""
+import copy
 from typing import Dict, Optional, Sequence, Union
 
 from tests.fake_target import FakeTarget
@@ -38,15 +39,22 @@ class Guest(FakeTarget):
         members = self.types[f"struct {kind}"][1]
         for path, value in values.items():
             offset, width = members.get(path) or members[path.replace("__", ".")]
-            if isinstance(value, str):
-                value = self.string(value)
-            self.poke(at + offset, self.encode(value, width) if isinstance(value, int) else value)
+            plain = self.string(value) if isinstance(value, str) else value
+            self.poke(at + offset, self.encode(plain, width) if isinstance(plain, int) else plain)
 
     def poke(self, at: int, raw: bytes) -> None:
         """Other bytes at an address that has some."""
-        start = max(start for start in self.memory if start <= at)
+        start = at if at in self.memory else max(start for start in self.memory if start <= at)
         assert at + len(raw) <= start + len(self.memory[start]), hex(at)
         self.memory[start][at - start:at - start + len(raw)] = raw
+
+    def copy(self) -> "Guest":
+        """Another guest like this one, to be damaged."""
+        other = copy.copy(self)
+        other.memory = {at: bytearray(raw) for at, raw in self.memory.items()}
+        other.types = {name: (size, dict(members)) for name, (size, members) in self.types.items()}
+        other.symbols, other.labels, other.reads = dict(self.symbols), dict(self.labels), []
+        return other
 
     def string(self, text: str) -> int:
         """A text in memory."""

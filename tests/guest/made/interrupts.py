@@ -7,6 +7,9 @@ from .guest import Guest
 NO_CPUS: Sequence[int] = ()
 CONFIG_CHANGE = "vp_config_changed"
 
+CPUS, AREA = 4, 64
+"""CPUs of the guest, and bytes from one CPU's area to the next one's."""
+
 
 class State(NamedTuple):
     """An irq_desc and what hangs on it; the default is a quiet MSI-X vector."""
@@ -64,6 +67,11 @@ class Interrupts:
             values.update({f"{where}.state_use_accessors": state.bits, f"{where}.msi_desc": message})
         members = guest.types["struct irq_desc"][1]
         guest.set("irq_desc", found, **{path: value for path, value in values.items() if path in members})
+        if "tot_count" not in members:  # as before Linux 5.1: what it is the sum of, in each CPU's own area
+            areas = bytearray(CPUS * AREA)
+            for cpu in range(CPUS):
+                areas[cpu * AREA:cpu * AREA + 4] = guest.encode(state.total - CPUS + 1 if cpu == 0 else 1, 4)
+            guest.set("irq_desc", found, kstat_irqs=guest.new("kstat_irqs", bytes(areas)))
         self._mask(found, "affinity", state.affinity)
         self._mask(found, "effective_affinity", state.effective)
         return found

@@ -4,6 +4,9 @@ from typing import Dict, List, Tuple
 from .guest import Guest
 
 Stored = Dict[int, int]
+Range = Tuple[int, int]
+"""The last index of a range, and what is stored there."""
+
 FAN_BITS = 6
 """RADIX_TREE_MAP_SHIFT, XA_CHUNK_SHIFT: 64 slots a node."""
 
@@ -58,21 +61,31 @@ def _node(guest: Guest, kind: str, level: int, slots: Dict[int, int]) -> int:
     return guest.struct(kind, "a node of the irq tree", slots=raw, **where)
 
 
-def maple(guest: Guest, stored: Stored, leaf_entries: int = 4) -> int:
-    """Two levels: each entry is a range of one index, gaps are ranges of NULL, and stale slots follow the last."""
-    ranges: List[Tuple[int, int]] = []  # (last index, what is stored there)
+def maple(guest: Guest, stored: Stored) -> int:
+    """Each entry is a range of one index, gaps are ranges of NULL, and stale slots follow the last of a node."""
+    level: List[Range] = []
     for index, entry in sorted(stored.items()):
-        if index > (ranges[-1][0] + 1 if ranges else 0):
-            ranges.append((index - 1, 0))
-        ranges.append((index, entry))
+        if index > (level[-1][0] + 1 if level else 0):
+            level.append((index - 1, 0))
+        level.append((index, entry))
     end = (1 << 8 * guest.pointer_size) - 1
-    ranges.append((end, 0))
-    leaves = [ranges[at:at + leaf_entries] for at in range(0, len(ranges), leaf_entries)]
-    above = [(leaf[-1][0], _maple_node(guest, "mr64", LEAF, leaf, end)) for leaf in leaves]
-    return guest.struct("maple_tree", "the irq tree", ma_root=_maple_node(guest, "ma64", ARANGE, above, end) | 2)
+    level.append((end, 0))
+    part, kind = "mr64", LEAF
+    while len(level) > 1:
+        level = [(group[-1][0], _maple_node(guest, part, kind, group, end)) for group in _groups(level, 5)]
+        part, kind = "ma64", ARANGE
+    return guest.struct("maple_tree", "the irq tree", ma_root=level[0][1] | 2)
 
 
-def _maple_node(guest: Guest, part: str, kind: int, ranges: List[Tuple[int, int]], end: int) -> int:
+def _groups(level: List[Range], size: int) -> List[List[Range]]:
+    """What goes into each node; none has a single range, as the kernel's have not."""
+    found = [level[at:at + size] for at in range(0, len(level), size)]
+    if len(found) > 1 and len(found[-1]) == 1:
+        found[-2:] = [found[-2] + found[-1]]
+    return found
+
+
+def _maple_node(guest: Guest, part: str, kind: int, ranges: List[Range], end: int) -> int:
     """A node as its parent points at it: with its type in bits 3 to 6, and bit 2 set (mt_mk_node())."""
     offset = guest.types["struct maple_node"][1]
     at = guest.new("a node of the irq tree", bytes(256))

@@ -6,12 +6,13 @@ from .blk import BlkDriver
 from .console import ConsoleDriver
 from .named import FsDriver, GpuDriver, NinePDriver, PmemDriver, RngDriver
 from .net import NetDriver
+from .scsi import ScsiDriver
 
 __all__ = ["KINDS", "Driver", "driver_kind"]
 
 KINDS: Dict[int, Type[Driver]] = {
-    1: NetDriver, 2: BlkDriver, 3: ConsoleDriver, 4: RngDriver, 9: NinePDriver, 16: GpuDriver, 26: FsDriver,
-    27: PmemDriver,
+    1: NetDriver, 2: BlkDriver, 3: ConsoleDriver, 4: RngDriver, 8: ScsiDriver, 9: NinePDriver,
+    16: GpuDriver, 26: FsDriver, 27: PmemDriver,
 }
 """By virtio device id."""
 

@@ -9,55 +9,62 @@ from ...snapshot.request_model import Request
 from ...target.absence import Absences
 from ...target.errors import Corrupt, NotSupported, TargetError
 from ...target.target import Target
-from ...target.view import View, container_of
+from ...target.view import View
 from .. import block_requests
 from ..bus import VirtioDevice
 from ..lists import list_entries
-from .base import MAX_QUEUES, Driver
+from .base import MAX_QUEUES
+from .disks import Disk, DiskDriver, gendisk
 
 
-class BlkDriver(Driver):
+class BlkDriver(DiskDriver):
     """A virtio disk."""
 
     def __init__(self, target: Target, device: VirtioDevice, clock_ns: Optional[int]) -> None:
         super().__init__(target, device, clock_ns)
+        self._disk: Optional[Disk] = None
         self._queue: Optional[int] = None
 
     def display_name(self) -> Optional[str]:
         return next((one.name for one in self.device.below if one.depth == 1 and one.subsystem == "block"), None)
 
     def fields(self, absent: Absences) -> Dict[str, Any]:
-        disk = absent.take("disk", self._gendisk)
+        disk = absent.take("disk", self._only_disk)
         if disk is None:
             absent["virtio_blk"] = absent["block"] = absent["disk"]
             return {}
         return {
-            "disk": Hex(disk.address),
-            "virtio_blk": hex_or_none(absent.take("virtio_blk", self._virtio_blk, disk)),
+            "disk": Hex(disk.gendisk.address),
+            "virtio_blk": hex_or_none(absent.take("virtio_blk", self._virtio_blk, disk.gendisk)),
+            "block": absent.take("block", self.block),
         }
 
     def request(self, role: str, head: int, token: int) -> Request:
-        absent = Absences()
+        self.load()
         try:
-            request = block_requests.of_pdu(self.target, token)
+            request = block_requests.of_pdu(self.memory, token)
             if request.pointer("q") != self._request_queue():
                 raise Corrupt(f"what head {head} stands for, at {token:#x}, is no request of this disk")
         except TargetError as problem:
             return Request(head, token=Hex(token), absent={"tag": str(problem)})
-        described = block_requests.describe(request, self.clock_ns, absent)
-        issued = absent.take("issued_ns", block_requests.age, request, self.clock_ns, "io_start_time_ns")
-        return Request(head, token=Hex(token), kind="block", issued_ns=issued, absent=dict(absent), **described)
+        return self.describe(head, token, "block", request, Absences())
+
+    def disks(self) -> List[Disk]:
+        return [self._only_disk()]
 
     def _request_queue(self) -> int:
         if self._queue is None:
-            self._queue = self._gendisk().pointer("queue")
+            self._queue = self._only_disk().gendisk.pointer("queue")
         return self._queue
 
-    def _gendisk(self) -> View:
-        for one in self.device.below:
-            if one.depth == 1 and one.subsystem == "block":
-                return gendisk(self.target, one.device)
-        raise NotSupported(self.device.why_none_below or "no disk hangs on the device")
+    def _only_disk(self) -> Disk:
+        if self._disk is None:
+            for one in self.device.below:
+                if one.depth == 1 and one.subsystem == "block":
+                    self._disk = Disk(one.name, gendisk(self.memory, one.device))
+                    return self._disk
+            raise NotSupported(self.device.why_none_below or "no disk hangs on the device")
+        return self._disk
 
     def _virtio_blk(self, disk: View) -> int:
         """gendisk → queue → queuedata, the way of the driver itself, held against the list of the device's queues."""
@@ -81,14 +88,3 @@ class BlkDriver(Driver):
     def _by_list(self) -> List[int]:
         inside = self.target.member_of("struct virtqueue", "list").offset
         return [node - inside for node in list_entries(self.target, self.device.view.address_of("vqs"))]
-
-
-def gendisk(target: Target, device: int) -> View:
-    """The gendisk of a device of class block that is no partition.  Raises TargetError."""
-    if target.member("struct block_device", "bd_device") is not None:
-        block_device = View(target, "struct block_device",
-                            container_of(target, device, "struct block_device", "bd_device"))
-        return block_device.follow("struct gendisk", "bd_disk")
-    # Until 5.10 the device was part of the disk's first partition (0d02129e76ed "block: merge struct block_device and
-    # struct hd_struct", Linux 5.11).
-    return View(target, "struct gendisk", container_of(target, device, "struct gendisk", "part0.__dev"))

@@ -1,0 +1,179 @@
+"""Reading a kernel that runs meanwhile: what moved is absent, what stood still stays, and torn walks are repeated."""
+import pytest
+
+from tests.builders import fleet, incident, pair
+from tests.fake_target import FakeTarget
+from vqcheck.guest import live, moving
+from vqcheck.snapshot.kernel_model import BlockQueue
+from vqcheck.snapshot.read import read
+from vqcheck.snapshot.write import to_json
+from vqcheck.target.errors import Corrupt, NullPointer, TargetError, Unreadable
+from vqcheck.target.recording import Recorder, load
+from vqcheck.target.vqcap import pack
+
+
+class Running(FakeTarget):
+    """A running kernel with one word in memory."""
+
+    def __init__(self, method="live"):
+        super().__init__()
+        self.method = method
+        self.put(0x1000, bytes(8))
+
+    def identity(self):
+        return super().identity()._replace(method=self.method)
+
+
+@pytest.fixture
+def walks(monkeypatch):
+    """The walks to come, each a snapshot or an error; each reads the word, and changes it."""
+    to_come = []
+
+    def take(target, name):
+        target.read_uint(0x1000, 8)
+        assert name == "vdb"
+        found = to_come.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+    monkeypatch.setattr(live.snapshot, "take", take)
+    return to_come
+
+
+HUNG = incident()[0]
+BUSY = [pair(avail=100 + step, last_used=90 + step)[0] for step in range(6)]
+
+
+def queue_of(snapshot):
+    return snapshot.devices[0].queues[0]
+
+
+def test_a_dump_is_read_once(walks):
+    walks += BUSY
+    assert live.take(Running("dump"), "vdb") is BUSY[0]
+    assert len(walks) == len(BUSY) - 1
+
+
+def test_a_queue_that_stands_still_is_taken_as_it_is(walks):
+    walks += [HUNG, HUNG]
+    recorder = Recorder(Running())
+    assert live.take(recorder, "vdb") is HUNG
+    assert walks == [] and recorder.bundle.asked == {}
+
+
+def test_a_queue_that_moves_at_first_is_read_again(walks):
+    walks += [BUSY[0], BUSY[1], HUNG, HUNG]
+    assert live.take(Recorder(Running()), "vdb") is HUNG
+
+
+def test_what_goes_on_moving_is_absent(walks):
+    walks += BUSY
+    found = live.take(Recorder(Running()), "vdb")
+    queue = queue_of(found)
+    reason = "it moved while it was read (last_used_idx 94, then 95)"
+    assert (queue.ring, queue.used, queue.driver.last_used_idx, queue.driver.num_free) == (None,) * 4
+    assert queue.absent["ring"] == queue.absent["used"] == queue.driver.absent["avail_idx_shadow"] == reason
+    assert found.capture.warnings == ["vdb queue 0 moved while it was read: last_used_idx 94, then 95"]
+    assert (queue.size, queue.irq, queue.driver.broken) == (
+        queue_of(BUSY[4]).size, queue_of(BUSY[4]).irq, queue_of(BUSY[4]).driver.broken)
+    assert read(to_json(found).encode()) == found, "it must be a snapshot as others are"
+
+
+def test_the_memory_of_an_earlier_attempt_is_forgotten(walks):
+    walks += [BUSY[0], BUSY[1], HUNG, HUNG]
+    target = Running()
+    recorder = Recorder(target)
+    live.take(recorder, "vdb")
+    assert len(target.reads) == 4 and recorder.reads == 2
+
+
+@pytest.mark.parametrize("problem", [Corrupt("a list that does not close"), NullPointer("a pointer"),
+                                     Unreadable(0x1000, 8, "not mapped")])
+def test_a_torn_walk_is_tried_again(walks, problem):
+    walks += [problem, HUNG, problem, HUNG, HUNG]
+    assert live.take(Recorder(Running()), "vdb") is HUNG
+
+
+def test_what_stays_broken_is_an_error(walks):
+    walks += [Corrupt("a list that does not close")] * 9
+    with pytest.raises(Corrupt, match=r"a list that does not close \(in 3 attempts: a running kernel changes"):
+        live.take(Recorder(Running()), "vdb")
+    assert len(walks) == 9 - live.ATTEMPTS
+
+
+def test_an_unknown_device_is_said_at_once(walks):
+    walks += [TargetError("no disk vdb"), HUNG]
+    with pytest.raises(TargetError, match="no disk vdb"):
+        live.take(Recorder(Running()), "vdb")
+    assert walks == [HUNG]
+
+
+def test_a_replay_leaves_out_what_the_recording_was_told_to(walks):
+    walks += BUSY
+    recorder = Recorder(Running())
+    found = live.take(recorder, "vdb")
+    _, asked = load(pack(recorder.bundle))
+    assert moving.without(BUSY[4], moving.from_words(asked)) == found
+
+
+def changed(snapshot, index, **driver):
+    """Another state of one of the first device's queues."""
+    device = snapshot.devices[0]
+    queues = [queue._replace(driver=queue.driver._replace(**driver)) if queue.queue_index == index else queue
+              for queue in device.queues]
+    return snapshot._replace(devices=[device._replace(queues=queues), *snapshot.devices[1:]])
+
+
+@pytest.mark.parametrize("field, value", [("last_used_idx", 1), ("avail_idx_shadow", 1), ("num_free", 3),
+                                          ("next_avail_idx", 5), ("used_wrap_counter", True)])
+def test_only_the_queue_that_moved_is_left_out(field, value):
+    first = fleet(2, 3)[0]
+    (move,) = moving.moved(first, changed(first, 1, **{field: value}))
+    assert (move.device, move.queue_index) == ("vd0", 1) and move.what.startswith(f"{field} ")
+    found = moving.without(first, [move])
+    assert found.devices[0].queues[1].ring is None
+    assert found.devices[0].queues[::2] == first.devices[0].queues[::2] and found.devices[1] == first.devices[1]
+
+
+def test_a_ring_that_moved_under_a_driver_that_did_not():
+    first, again = pair(avail=10, popped=9)[0], pair(avail=10, popped=9, guest_ring={"used_idx": 10})[0]
+    (move,) = moving.moved(first, again)
+    assert move.what == "used_idx 9, then 10"
+
+
+def test_a_device_that_went_away():
+    first = fleet(2, 1)[0]
+    (move,) = moving.moved(first, first._replace(devices=first.devices[:1]))
+    assert move == moving.Moved("vd1", 0, [], moving.GONE)
+
+
+def test_requests_that_stay_while_others_go():
+    first, again = pair(avail=100, popped=98, last_used=90)[0], pair(avail=101, popped=99, last_used=91)[0]
+    queue, other = queue_of(first), queue_of(again)
+    stuck = queue.in_flight[3]
+    reused = queue.in_flight[4]
+    later = [one for one in other.in_flight if one.head not in (stuck.head, reused.head)]
+    later += [stuck, reused._replace(age_ns=reused.age_ns - 1)]
+    again = again._replace(devices=[again.devices[0]._replace(queues=[other._replace(in_flight=later)])])
+    (move,) = moving.moved(first, again)
+    kept = queue_of(moving.without(first, [move])).in_flight
+    assert stuck in kept and reused not in kept and len(kept) < len(queue.in_flight)
+
+
+def test_requests_that_wait_outside_the_ring_are_not_known_then():
+    first, again = pair(avail=10)[0], pair(avail=11)[0]
+    part = first.devices[0].guest._replace(block=[BlockQueue(disk="vdb", quiesce_depth=0, waiting=[])])
+    first = first._replace(devices=[first.devices[0]._replace(guest=part)])
+    (block,) = moving.without(first, moving.moved(first, again)).devices[0].guest.block
+    assert block.waiting is None and "moved" in block.absent["waiting"] and block.quiesce_depth == 0
+
+
+@pytest.mark.parametrize("words", [{}, {"side": "guest", "device": "moved"}, {"moved": ""}, {"moved x vdb": "1 what"},
+                                   {"moved \u00b2 vdb": "1 what"}, {"movedx 1 vdb": "1 what"}])
+def test_other_words_of_a_recording(words):
+    assert moving.from_words(words) == []
+
+
+def test_any_name_survives_in_a_recording():
+    moves = [moving.Moved("a name\twith, much", 3, [1, 2], "used_idx 1, then 2"), moving.Moved("", 0, [], "")]
+    assert moving.from_words(moving.to_words(moves)) == moves

@@ -1,0 +1,101 @@
+"""What the lab's machines are made of, as data: platforms, and one of every virtio device that QEMU 7.2 makes.
+
+Not there: vsock, which QEMU leaves to a module of the host's kernel (vhost_vsock) or to a process beside it, and fs,
+which it leaves to a virtiofsd.
+"""
+from typing import Dict, List, NamedTuple, Sequence
+
+
+class Platform(NamedTuple):
+    """How a machine of an architecture is made."""
+    target: str
+    """QEMU's name of the architecture."""
+    machine: str
+    cpu: str
+    console: str
+    ram_start: int
+    """Guest-physical address of the RAM."""
+    bus: str = "pci"
+    """What the names of its virtio devices end in: pci, or device for one on virtio-mmio."""
+    more_memory: str = ""
+    """What -m needs where there are memory devices."""
+    kernel_words: str = ""
+    """What its kernel must be told."""
+    eventfds: bool = True
+    """Whether kicks and interrupts take eventfds, as an iothread needs them to.  Under TCG virtio-mmio has none
+    (QEMU hw/virtio/virtio-mmio.c: virtio_mmio_realizefn())."""
+
+
+PLATFORMS: Dict[str, Platform] = {
+    "q35": Platform("x86_64", "q35", "qemu64", "ttyS0", 0, more_memory=",slots=2,maxmem=2G"),
+    # It has but one clock to measure the TSC by, and on a busy host that fails and the kernel stands still.
+    "microvm": Platform("x86_64", "microvm,acpi=on", "qemu64", "ttyS0", 0, "device",
+                        kernel_words=" tsc_early_khz=2000000", eventfds=False),
+    "virt": Platform("aarch64", "virt", "cortex-a57", "ttyAMA0", 1 << 30, more_memory=",slots=2,maxmem=2G"),
+}
+
+USUAL: Dict[str, str] = {"amd64": "q35", "arm64": "virt"}
+"""The name of the platform for a kernel, by Debian's name of its architecture."""
+
+ALL = tuple(PLATFORMS)
+PCI = ("q35", "virt")
+
+
+class Device(NamedTuple):
+    """A virtio device besides the disks; `{bus}` and `{directory}` stand for the machine's."""
+    device: str
+    behind: Sequence[str] = ()
+    """QEMU's words for what stands behind it, before it."""
+    below: Sequence[str] = ()
+    """And for what hangs on it, behind it."""
+    packed: bool = True
+    """Whether it can have packed rings."""
+    platforms: Sequence[str] = PCI
+
+
+DEVICES: List[Device] = [
+    Device("virtio-scsi-{bus},id=scsi0,num_queues=2", below=["-device", "scsi-hd,drive=disk2,bus=scsi0.0",
+                                                             "-device", "scsi-hd,drive=disk3,bus=scsi0.0"],
+           platforms=ALL),
+    Device("virtio-net-{bus},id=nic0,netdev=net0", ["-netdev", "user,id=net0"], platforms=ALL),
+    Device("virtio-serial-{bus},id=serial0,max_ports=4",
+           ["-chardev", "null,id=console0", "-chardev", "null,id=port0"],
+           ["-device", "virtconsole,chardev=console0,bus=serial0.0",
+            "-device", "virtserialport,chardev=port0,bus=serial0.0,name=org.vqcheck.lab.0"], platforms=ALL),
+    Device("virtio-rng-{bus},id=rng0,rng=random0", ["-object", "rng-random,id=random0,filename=/dev/urandom"],
+           platforms=ALL),
+    Device("virtio-balloon-{bus},id=balloon0,free-page-reporting=on", platforms=ALL),
+    Device("virtio-keyboard-{bus},id=keyboard0", platforms=ALL),
+    Device("virtio-mouse-{bus},id=mouse0"),
+    Device("virtio-tablet-{bus},id=tablet0"),
+    Device("virtio-gpu-{bus},id=gpu0"),
+    Device("virtio-crypto-{bus},id=crypto0,cryptodev=cryptodev0",
+           ["-object", "cryptodev-backend-builtin,id=cryptodev0"]),
+    Device("virtio-9p-{bus},id=plan9,fsdev=share0,mount_tag=lab",
+           ["-fsdev", "local,id=share0,path={directory},security_model=none,readonly=on"]),
+    Device("virtio-pmem-{bus},id=pmem0,memdev=pmem-memory", ["-object", "memory-backend-ram,id=pmem-memory,size=16M"],
+           platforms=["q35"]),
+    Device("virtio-mem-{bus},id=mem0,memdev=mem-memory", ["-object", "memory-backend-ram,id=mem-memory,size=16M"]),
+    Device("virtio-iommu-{bus},id=iommu0"),
+    # Its rings lie at DMA addresses: what the IOMMU's driver made up, or physical ones where there is no such driver.
+    Device("virtio-rng-{bus},id=rng1,rng=random1,iommu_platform=on,disable-legacy=on",
+           ["-object", "rng-random,id=random1,filename=/dev/urandom"]),
+    # A device of the years before virtio 1.0: its rings are of the guest's own byte order.
+    Device("virtio-rng-{bus},id=rng2,rng=random2,disable-modern=on,disable-legacy=off",
+           ["-object", "rng-random,id=random2,filename=/dev/urandom"], packed=False),
+    Device("virtio-rng-device,id=rng3,rng=random3", ["-object", "rng-random,id=random3,filename=/dev/urandom"],
+           platforms=["virt"]),
+]
+"""One of every virtio device, and some that are special."""
+
+
+def words(platform: str, packed: bool, directory: str) -> List[str]:
+    """QEMU's command line for all devices that a platform can have."""
+    found = ["-global", "virtio-net-pci.romfile="]  # a boot ROM, in a package that is not needed otherwise
+    if packed:  # virtio-mmio is that of the years before virtio 1.0 else, and has no packed rings
+        found += ["-global", "virtio-mmio.force-legacy=off"]
+    for one in DEVICES:
+        if platform in one.platforms:
+            device = one.device + (",packed=on" if packed and one.packed else "")
+            found += [*one.behind, "-device", device, *one.below]
+    return [word.format(bus=PLATFORMS[platform].bus, directory=directory) for word in found]

@@ -1,0 +1,59 @@
+"""What QEMU says of its virtio devices over QMP: a witness beside gdb, which reads QEMU's memory.
+
+Asked of a running machine, before a capture and after it: what is alike both times was so at the capture too.
+The commands came with QEMU 7.2 and change nothing, but for x-query-virtio-queue-status of a vhost-user device, which
+stops the ring in the backend: such devices are left out.
+"""
+from typing import Any, Dict, List, NamedTuple
+
+from .qmp import Qmp
+
+
+class QueueStatus(NamedTuple):
+    """A queue that the driver has set up.  Positions in a packed ring have no wrap counters here."""
+    index: int
+    size: int
+    desc: int
+    avail: int
+    used: int
+    last_avail_idx: int
+    used_idx: int
+    inuse: int
+    signalled_used: int
+
+
+class DeviceStatus(NamedTuple):
+    """A device."""
+    identity: str
+    """Its qdev id, which the lab gives to every virtio device."""
+    device_id: int
+    queues: List[QueueStatus]
+    vhost: bool
+    """Whether its queues are served outside QEMU, and left out here."""
+
+
+def devices(qmp: Qmp) -> Dict[str, DeviceStatus]:
+    """All virtio devices by their ids."""
+    found = {}
+    for one in qmp.command("x-query-virtio"):
+        identity = one["path"].split("/")[3]
+        status = qmp.command("x-query-virtio-status", path=one["path"])
+        vhost = "vhost-dev" in status or status["vhost-started"]
+        queues = [] if vhost else [queue for number in range(status["num-vqs"])
+                                   for queue in _queue(qmp, one["path"], number)]
+        found[identity] = DeviceStatus(identity, status["device-id"], queues, vhost)
+    return found
+
+
+def as_json(found: Dict[str, DeviceStatus]) -> Dict[str, Any]:
+    """The same as plain data."""
+    return {identity: {**one._asdict(), "queues": [queue._asdict() for queue in one.queues]}
+            for identity, one in found.items()}
+
+
+def _queue(qmp: Qmp, path: str, number: int) -> List[QueueStatus]:
+    said: Dict[str, Any] = qmp.command("x-query-virtio-queue-status", path=path, queue=number)
+    if not said["vring-desc"]:
+        return []
+    return [QueueStatus(number, said["vring-num"], said["vring-desc"], said["vring-avail"], said["vring-used"],
+                        said["last-avail-idx"], said["used-idx"], said["inuse"], said["signalled-used"])]

@@ -1,0 +1,143 @@
+"""A running kernel changes while it is read: which queues did, and what can still be said of them.
+
+A queue's state is read in several steps.  Where two walks, one after the other, find the same indexes, nothing moved
+from the first step of the one to the last of the other, and what the first read belongs together.  Where they differ,
+its parts are of different moments: each was true, and together they may look like a lost event.
+"""
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from ..snapshot.driver_model import GuestDevice
+from ..snapshot.model import Device, Queue, Snapshot
+from ..snapshot.request_model import Request
+
+DRIVER_INDEXES = ("last_used_idx", "avail_idx_shadow", "next_avail_idx", "avail_wrap_counter", "used_wrap_counter",
+                  "num_free")
+RING_INDEXES = ("avail_idx", "used_idx", "used_event", "avail_event")
+
+DRIVER_PARTS = DRIVER_INDEXES + ("free_head", "free_list", "free_list_problem", "descriptors_in_use", "num_added",
+                                 "avail_flags_shadow", "event_flags_shadow", "event_triggered")
+QUEUE_PARTS = ("ring", "packed", "used")
+"""What means something only together with the rest."""
+
+KEY = "moved"
+"""Begins the names under which a recording keeps this."""
+GONE = "it was not there any more"
+
+Place = Tuple[str, int]
+"""A device's name, and the index of its queue."""
+
+
+class Moved(NamedTuple):
+    """A queue that moved between two walks."""
+
+    device: str
+    queue_index: int
+    heads: List[int]
+    """Heads of the requests that were in flight all the while."""
+    what: str
+    """Which index, and from where to where."""
+
+
+def moved(first: Snapshot, again: Snapshot) -> List[Moved]:
+    """The queues of the first snapshot that were different in the second."""
+    later = {(device.name, queue.queue_index): queue for device in again.devices for queue in device.queues}
+    found = []
+    for device in first.devices:
+        for queue in device.queues:
+            other = later.get((device.name, queue.queue_index))
+            what = GONE if other is None else _difference(queue, other)
+            if what is not None:
+                found.append(Moved(device.name, queue.queue_index, _staying(queue, other, first, again), what))
+    return found
+
+
+def without(snapshot: Snapshot, moves: List[Moved]) -> Snapshot:
+    """The snapshot with only that of the moving queues that can be trusted; the rest is absent, with the reason."""
+    if not moves:
+        return snapshot
+    by_place = {(one.device, one.queue_index): one for one in moves}
+    warnings = [f"{one.device} queue {one.queue_index} moved while it was read: {one.what}" for one in moves]
+    return snapshot._replace(
+        devices=[_device(device, by_place) for device in snapshot.devices],
+        capture=snapshot.capture._replace(warnings=[*(snapshot.capture.warnings or []), *warnings]),
+    )
+
+
+def to_words(moves: List[Moved]) -> Dict[str, str]:
+    """The same for a recording to keep."""
+    return {f"{KEY} {one.queue_index} {one.device}": ",".join(map(str, one.heads)) + " " + one.what for one in moves}
+
+
+def from_words(words: Dict[str, str]) -> List[Moved]:
+    """What `to_words` wrote; what is not understood is left out."""
+    found = []
+    for key, value in words.items():
+        start, _, rest = key.partition(" ")
+        index, _, device = rest.partition(" ")
+        heads, _, what = value.partition(" ")
+        if start == KEY and index.isdecimal():
+            found.append(Moved(device, int(index), [int(head) for head in heads.split(",") if head.isdecimal()], what))
+    return found
+
+
+def _difference(queue: Queue, other: Queue) -> Optional[str]:
+    """The first index that differs, in words."""
+    for record, later, names in ((queue.driver, other.driver, DRIVER_INDEXES), (queue.ring, other.ring, RING_INDEXES)):
+        for name in names:
+            before, after = getattr(record, name, None), getattr(later, name, None)
+            if before != after:
+                return f"{name} {_shown(before)}, then {_shown(after)}"
+    if queue.packed != other.packed:
+        return "its ring changed"
+    return None
+
+
+def _shown(value: Any) -> str:
+    return "not known" if value is None else str(value)
+
+
+def _staying(queue: Queue, other: Optional[Queue], first: Snapshot, again: Snapshot) -> List[int]:
+    """Heads under which both walks found the same request, started at the same time."""
+    after = {_identity(one, again): one.head for one in (other.in_flight or [] if other else [])}
+    return [one.head for one in queue.in_flight or [] if after.get(_identity(one, first)) == one.head]
+
+
+def _identity(request: Request, snapshot: Snapshot) -> Tuple[Any, ...]:
+    clock = snapshot.capture.clock_ns
+    started = None if request.age_ns is None or clock is None else clock - request.age_ns
+    return request.head, request.token, request.tag, request.operation, request.sector, request.bytes, started
+
+
+def _device(device: Device, by_place: Dict[Place, Moved]) -> Device:
+    if not any((device.name, queue.queue_index) in by_place for queue in device.queues):
+        return device
+    queues = [_queue(queue, by_place.get((device.name, queue.queue_index))) for queue in device.queues]
+    return device._replace(queues=queues, guest=device.guest and _without_waiting(device.guest))
+
+
+def _queue(queue: Queue, move: Optional[Moved]) -> Queue:
+    if move is None:
+        return queue
+    reason = f"it moved while it was read ({move.what})"
+    driver = queue.driver
+    if driver is not None:
+        known = [name for name in DRIVER_PARTS if getattr(driver, name) is not None]
+        driver = _blanked(driver, known, reason)
+    known = [name for name in QUEUE_PARTS if getattr(queue, name) is not None]
+    staying = None if queue.in_flight is None else [one for one in queue.in_flight if one.head in move.heads]
+    left: Queue = _blanked(queue._replace(driver=driver, in_flight=staying), known, reason)
+    return left
+
+
+def _without_waiting(guest: GuestDevice) -> GuestDevice:
+    """Which requests are on no ring is known only where ring and tags are of one moment."""
+    if guest.block is None:
+        return guest
+    return guest._replace(block=[one if one.waiting is None else
+                                 _blanked(one, ["waiting"], "the queue moved while it was read")
+                                 for one in guest.block])
+
+
+def _blanked(record: Any, names: List[str], reason: str) -> Any:
+    """A record without these fields."""
+    return record._replace(absent={**record.absent, **dict.fromkeys(names, reason)}, **dict.fromkeys(names))
