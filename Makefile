@@ -49,7 +49,8 @@ lab: $(VENV)/lab-tools
 	$(BIN)/python -m pytest -m "lab and not matrix" tests
 
 lab-matrix: $(VENV)/lab-tools
-	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py tests/lab/test_kernels.py tests/lab/test_crash_kernels.py
+	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py tests/lab/test_kernels.py tests/lab/test_crash_kernels.py \
+		tests/lab/test_crash_arm64.py
 
 record: $(VENV)/lab-tools
 	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab/test_scenes.py tests/lab/test_matrix.py \
