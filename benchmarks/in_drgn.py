@@ -50,7 +50,7 @@ def _joined(memory: Dict[Tuple[bool, int], bytes]) -> List[Tuple[int, bytes]]:
     for (_, start), raw in sorted(memory.items()):
         last, before = found[-1] if found else (0, b"")
         if found and start <= last + len(before):
-            found[-1] = last, before + raw[last + len(before) - start:] if start + len(raw) > last + len(before) else before
+            found[-1] = last, before + raw[last + len(before) - start:]
         else:
             found.append((start, raw))
     return found

@@ -63,7 +63,8 @@ def agree(seen: Snapshot, name: str, found_disks: List[Dict[str, Any]]) -> None:
     """Raise AssertionError where a reader found something else than the project's walk."""
     ours = [queue for device in seen.devices if device.device_id == BLOCK for queue in device.queues]
     theirs = [queue for disk in found_disks for queue in disk["queues"]]
-    expected = sorted((one.head, one.tag, one.sector or 0, one.bytes) for queue in ours for one in queue.in_flight or [])
+    expected = sorted((one.head, one.tag, one.sector or 0, one.bytes)
+                      for queue in ours for one in queue.in_flight or [])
     found = sorted((one["head"], one["tag"], one["__sector"], one["__data_len"])
                    for queue in theirs for one in queue["in_flight"])
     assert found == expected, f"{name}: other requests"

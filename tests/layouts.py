@@ -8,6 +8,8 @@ from vqcheck.target.target import Identity, Member, Target, Thread
 
 BUILD_ID = "3b43fad5034874490492495d552c0af6a5fab235"
 RELEASE = "6.1.0-test"
+STEXT = 0x81000000
+"""Where the text of these kernels was linked."""
 SLIDE = 0x18800000
 """How far the kernels of these tests were moved from where they were linked."""
 
@@ -46,6 +48,7 @@ def of_answers(bundle: vqcap.Bundle, slide: int = SLIDE) -> Layout:
     """What a walk was told of symbols and types, as a layout of a kernel that was moved by `slide` bytes."""
     layout = Layout(bundle.byte_order, bundle.pointer_size, About("linux", BUILD_ID, RELEASE, "x86_64"),
                     {}, {}, {}, dict(bundle.sizes), {})
+    layout.symbols["_stext"] = STEXT
     mask = (1 << 8 * bundle.pointer_size) - 1
     for name, address in bundle.symbols.items():
         layout.symbols[name] = None if address is None else (address - slide) & mask

@@ -5,7 +5,7 @@ import types
 import pytest
 
 from tests.guest.machine import machine
-from tests.layouts import BUILD_ID, SLIDE, MemoryOnly, of_answers
+from tests.layouts import BUILD_ID, SLIDE, STEXT, MemoryOnly, of_answers
 from vqcheck.guest.snapshot import take
 from vqcheck.render import guest_text
 from vqcheck.snapshot.read import read_file
@@ -23,7 +23,7 @@ def by_layout(monkeypatch, tmp_path):
     shown = guest_text.show(take(recorder, "vdb"), True)
     path = tmp_path / "x.vqlayout"
     path.write_bytes(layout.pack(of_answers(recorder.bundle)))
-    said = {"BUILD-ID": BUILD_ID, "KERNELOFFSET": f"{SLIDE:x}"}
+    said = {"BUILD-ID": BUILD_ID, "SYMBOL(_stext)": f"{STEXT + SLIDE:x}"}
     opened = []
 
     def finish(name, use):

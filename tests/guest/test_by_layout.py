@@ -4,7 +4,7 @@ import pytest
 from crash_ext.command import FACE
 from tests import recordings
 from tests.guest.machine import RELEASES, WITH_PACKED_RINGS, machine
-from tests.layouts import BUILD_ID, RELEASE, SLIDE, MemoryOnly, of_answers
+from tests.layouts import BUILD_ID, RELEASE, SLIDE, STEXT, MemoryOnly, of_answers
 from vqcheck import debugger
 from vqcheck.guest.snapshot import take
 from vqcheck.snapshot.write import to_json
@@ -16,7 +16,7 @@ from vqcheck.target.recording import Recorder, Replay
 def by_layout(bundle, memory, force=False, **vmcoreinfo):
     """A target that knows of symbols and types what a walk was told, out of a file, and memory alone."""
     known = layout.unpack(layout.pack(of_answers(bundle)))
-    said = {"OSRELEASE": RELEASE, "BUILD-ID": BUILD_ID, "KERNELOFFSET": f"{SLIDE:x}", **vmcoreinfo}
+    said = {"OSRELEASE": RELEASE, "BUILD-ID": BUILD_ID, "SYMBOL(_stext)": f"{STEXT + SLIDE:x}", **vmcoreinfo}
     return on_kernel(Use(known, force), MemoryOnly(memory), said)
 
 
@@ -95,11 +95,11 @@ def crash(tmp_path):
     recorder = Recorder(machine())
     take(recorder, "vdb")
     known = of_answers(recorder.bundle)
-    known.symbols.update(_stext=0x81000000, __start_notes=0x81002000, __stop_notes=0x81002024)
+    known.symbols.update(__start_notes=0x81002000, __stop_notes=0x81002024)
     path = tmp_path / "x.vqlayout"
     path.write_bytes(layout.pack(known))
     guest = without(machine(), "vring_virtqueue", "virtio_blk", "vring_desc_state")
-    guest.symbols["_stext"] = 0x81000000 + SLIDE
+    guest.symbols["_stext"] = STEXT + SLIDE
     guest.put(0x81002000 + SLIDE, b"".join(number.to_bytes(4, "little") for number in (4, 20, 3)) + b"GNU\0"
               + bytes.fromhex(BUILD_ID))
 

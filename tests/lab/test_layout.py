@@ -7,12 +7,16 @@ from typing import Dict, Iterator, NamedTuple, Sequence
 
 import pytest
 
+from vqcheck.guest import modules, needs
 from vqcheck.snapshot.model import Snapshot
-from vqcheck.target import layout
+from vqcheck.target import elf, layout
+from vqcheck.target.running_kernel import running_layout
+from vqcheck.target.survey import Needs
 from vqcheck.target.target import Member
 
 from . import layouts, sides
 from .capture import Capture
+from .kernel import Kernel
 from .scenes import make
 from .vmcore import ELF_HEADER, PROGRAM_HEADER, PT_LOAD, RAM_OFFSET
 
@@ -115,6 +119,46 @@ def test_saving_needs_debug_information(hung: Hung, tmp_path: pathlib.Path) -> N
     assert not (tmp_path / "x").exists()
 
 
+def as_if_running(linux: Kernel, root: pathlib.Path) -> pathlib.Path:
+    """The files by which the kernel, while it runs, tells of its types and symbols."""
+    from vqcheck.target.drgn_layout import KernelFiles  # noqa: PLC0415 - needs drgn
+    files = {"sys/kernel/btf/vmlinux": section(linux.vmlinux, ".BTF"),
+             "sys/kernel/notes": section(linux.vmlinux, ".notes")}
+    for module in linux.modules.glob("*.ko"):
+        files["sys/kernel/btf/" + module.stem.replace("-", "_")] = section(module, ".BTF")
+    slide = 0x3A00000
+    files["proc/kallsyms"] = "".join(
+        f"{symbol.address + (slide if symbol.address > 1 << 63 else 0):016x} "
+        f"{'t' if symbol.kind == symbol.kind.FUNC else 'd'} {symbol.name}\n"
+        for symbol in KernelFiles(str(linux.vmlinux)).program.symbols() if symbol.name).encode()
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+def section(file: pathlib.Path, name: str) -> bytes:
+    found = elf.section_bytes(str(file), name.encode())
+    assert found, (file, name)
+    return found
+
+
+def test_what_the_running_kernel_says_of_itself_is_as_good_as_debug_information(
+        hung: Hung, tmp_path: pathlib.Path) -> None:
+    root = as_if_running(hung.capture.kernel, tmp_path)
+    wanted = Needs(needs.TYPES, needs.SYMBOLS, needs.NAMES, needs.BASE)
+    found = running_layout(wanted, modules.TYPES, "a test", str(root))
+    by_debug_info = layout.read_file(str(hung.layout))
+    described = [name for name in by_debug_info.sizes if by_debug_info.sizes[name] is not None]
+    assert {name: found.sizes.get(name) for name in described} == {
+        name: by_debug_info.sizes[name] for name in described}
+    assert {key: found.members.get(key) for key in by_debug_info.members} == by_debug_info.members
+    file = tmp_path / "running.vqlayout"
+    file.write_bytes(layout.pack(found))
+    snapshot = layouts.guest(hung.capture.vmcore, file, tmp_path / "g.json", "vdb")
+    assert layouts.comparable(snapshot) == layouts.comparable(hung.snapshot)
+
+
 SOURCES = {
     "one.c": """
         typedef struct { int counter; } atomic_t;
@@ -171,14 +215,19 @@ def by_gdb(program: pathlib.Path, type_name: str, paths: Sequence[str]) -> Dict[
 
 
 def test_members_of_awkward_types(compiled: pathlib.Path) -> None:
-    from vqcheck.target.drgn_layout import KernelFiles, Needs  # noqa: PLC0415 - needs drgn
-    needs = Needs(["struct outer", "struct holder", "struct second", "struct private_one", "struct empty",
+    from vqcheck.target.drgn_layout import KernelFiles  # noqa: PLC0415 - needs drgn
+    from vqcheck.target.drgn_target import DrgnTarget  # noqa: PLC0415
+    wanted = Needs(["struct outer", "struct holder", "struct second", "struct private_one", "struct empty",
                    "struct gone", "atomic_t"], ["one", "gone"], re.compile("_done$"), None)
-    found = layout.unpack(layout.pack(KernelFiles(str(compiled)).survey(needs, "a test")))
+    files = KernelFiles(str(compiled))
+    found = layout.unpack(layout.pack(files.survey(wanted, "a test")))
     expected = by_gdb(compiled, "struct outer", OUTER)
     assert {path: found.member("struct outer", path) for path in OUTER} == expected
     assert {path: found.member("struct holder", f"o.{path}") for path in OUTER} == expected
-    assert [path for path in NOWHERE if found.member("struct outer", path)] == []
+    by_drgn = DrgnTarget(files.program)
+    assert {path: by_drgn.member("struct outer", path) for path in OUTER} == expected
+    for types in (found, by_drgn):
+        assert [path for path in NOWHERE if types.member("struct outer", path)] == []
     assert found.member("struct second", "theirs.y") == by_gdb(compiled, "struct second", ["theirs.y"])["theirs.y"]
     assert found.member("struct second", "theirs.x") is None, "that is of the other struct of this name"
     assert [found.type_size(name) for name in ("struct gone", "struct empty", "atomic_t")] == [None, 0, 4]

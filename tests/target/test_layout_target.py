@@ -168,13 +168,12 @@ def test_a_layout_of_something_else_is_refused(known, debugger):
 
 @pytest.mark.parametrize("said, bias", [
     ({"SYMBOL(_stext)": f"{STEXT + SLIDE:x}"}, SLIDE),
-    ({"SYMBOL(init_uts_ns)": f"{UTS - 0x1000:x}", "KERNELOFFSET": "5000"}, -0x1000),
-    ({"KERNELOFFSET": "18800000"}, SLIDE)])
+    ({"SYMBOL(init_uts_ns)": f"{UTS - 0x1000:x}", "KERNELOFFSET": "5000"}, -0x1000)])
 def test_where_the_kernel_is(known, said, bias):
     assert kernel_bias(known, said) == bias
 
 
-@pytest.mark.parametrize("said, complaint", [({}, "neither of _stext, init_uts_ns"),
+@pytest.mark.parametrize("said, complaint", [({"KERNELOFFSET": "18800000"}, "neither of _stext, init_uts_ns"),
                                              ({"SYMBOL(_stext)": "\x1b"}, "an address that is none")])
 def test_where_the_kernel_is_can_not_be_told(known, said, complaint):
     with pytest.raises(LayoutMismatch, match=complaint):

@@ -11,6 +11,8 @@ from ..render.tables import table
 from ..snapshot.write import write_file
 from ..target import kernel_files, module_files
 from ..target.layout import FORMAT, Layout, pack, read_file
+from ..target.running_kernel import running_layout
+from ..target.survey import Needs
 from .drgn import needs_drgn
 from .verb import OK, Failed, put
 
@@ -23,6 +25,7 @@ SUMMARY = "Save what the walkers need of a kernel's debug information in a small
 EXAMPLES = """\
   vqcheck layout save --vmlinux /usr/lib/debug/boot/vmlinux-6.1.0-56-cloud-amd64
   vqcheck layout save --vmlinux vmlinux --modules debug/ -o 6.1.0-56-cloud-amd64.vqlayout
+  vqcheck layout save --running
   vqcheck layout show 6.1.0-56-cloud-amd64.vqlayout
   vqcheck layout show 6.1.0-56-cloud-amd64.vqlayout 'struct request'
 """
@@ -32,9 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     save = actions.add_parser("save", allow_abbrev=False,
-                             help="make one of debug information: --vmlinux FILE [--modules DIR] [-o FILE]")
+                             help="make one: --vmlinux FILE [--modules DIR] | --running; [-o FILE]")
     save.set_defaults(action=_save)
-    save.add_argument("--vmlinux", metavar="FILE", required=True, help="the kernel with debug information")
+    source = save.add_mutually_exclusive_group(required=True)
+    source.add_argument("--vmlinux", metavar="FILE", help="the kernel with debug information")
+    source.add_argument("--running", action="store_true",
+                        help="the kernel that runs here, from /sys/kernel/btf and /proc/kallsyms: no debug information "
+                             "is needed, but root")
     save.add_argument("--modules", metavar="DIR",
                       help="a folder with the modules' debug information, at any depth; looked for if not given")
     save.add_argument("-o", "--output", metavar="FILE", help="RELEASE.vqlayout in this folder if not given")
@@ -54,20 +61,34 @@ def run(options: argparse.Namespace) -> int:
 
 # Saving.
 
+WANTED = Needs(needs.TYPES, needs.SYMBOLS, needs.NAMES, needs.BASE)
+PRODUCER = f"vqcheck {__version__}"
+
+
 def _save(options: argparse.Namespace) -> int:
-    with needs_drgn():
-        from ..target.drgn_layout import KernelFiles, Needs  # noqa: PLC0415 - drgn need not be there
-    files = KernelFiles(options.vmlinux)
-    for name, paths in _module_files(options, files.release).items():
-        files.add_module(name, paths)
-    layout = files.survey(Needs(needs.TYPES, needs.SYMBOLS, needs.NAMES, needs.BASE), f"vqcheck {__version__}")
-    output = options.output or f"{os.path.basename(files.release or layout.about.build_id or NAME)}.{SUFFIX}"
+    if options.running and options.modules:
+        raise Failed("--running takes the modules that are loaded: it goes without --modules")
+    notes: List[str] = []
+    layout = running_layout(WANTED, modules.TYPES, PRODUCER) if options.running else _from_files(options, notes)
+    about = layout.about
+    output = options.output or f"{os.path.basename(about.release or about.build_id or NAME)}.{SUFFIX}"
     content = pack(layout)
     write_file(output, content)
-    for note in [*files.notes, *_missing(layout)]:
+    for note in notes + _missing(layout, options.running):
         sys.stderr.write(f"vqcheck {NAME}: {shortened(note, LONGEST)}\n")
     put(f"layout of {_what(layout)} written to {output}, {len(content)} bytes: {_counts(layout)}\n")
     return OK
+
+
+def _from_files(options: argparse.Namespace, notes: List[str]) -> Layout:
+    with needs_drgn():
+        from ..target.drgn_layout import KernelFiles  # noqa: PLC0415 - drgn need not be there
+    files = KernelFiles(options.vmlinux)
+    for name, paths in _module_files(options, files.release).items():
+        files.add_module(name, paths)
+    layout = files.survey(WANTED, PRODUCER)
+    notes += files.notes
+    return layout
 
 
 def _module_files(options: argparse.Namespace, release: Optional[str]) -> Dict[str, List[str]]:
@@ -85,11 +106,14 @@ def _module_files(options: argparse.Namespace, release: Optional[str]) -> Dict[s
     return found
 
 
-def _missing(layout: Layout) -> List[str]:
+def _missing(layout: Layout, running: bool) -> List[str]:
     """A note on drivers that neither vmlinux nor a module describes."""
     drivers = [driver for driver in needs.DRIVERS if layout.sizes.get(modules.TYPES[driver][0]) is None]
     if not drivers:
         return []
+    if running:
+        return [f"without {', '.join(drivers)}: not loaded, or the kernel does not offer their types (those of modules "
+                "only since Linux 5.11)"]
     return [f"without {', '.join(drivers)}: neither vmlinux nor a module describes their types. Debug information "
             f"comes with {kernel_files.package(layout.about.release)}; a folder that has it is named with --modules"]
 

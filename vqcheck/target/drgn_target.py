@@ -25,6 +25,8 @@ MACHINES: Dict["drgn.Architecture", Tuple[str, str]] = {
 }
 """Architectures as uname -m has them, little-endian and big-endian."""
 
+STRUCTS = (drgn.TypeKind.STRUCT, drgn.TypeKind.UNION, drgn.TypeKind.CLASS)
+
 
 def machine_name(platform: "Optional[drgn.Platform]") -> Optional[str]:
     """An architecture as uname -m has it; None for one that is not known here."""
@@ -73,13 +75,16 @@ class DrgnTarget(Target):
             for name in path.split("."):
                 while at.kind == drgn.TypeKind.TYPEDEF:
                     at = at.type
+                if at.kind not in STRUCTS:  # a pointer or an array: what lies behind it has no place in this type
+                    return None
                 found = at.member(name)
                 if found.bit_field_size is not None:
                     return None
                 offset, at = offset + found.offset, found.type
-            return Member(offset, drgn.sizeof(at))
         except (LookupError, SyntaxError):
             return None
+        try:
+            return Member(offset, drgn.sizeof(at))
         except TypeError:  # an array without a length has no size
             return Member(offset, 0)
 

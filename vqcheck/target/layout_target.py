@@ -135,8 +135,6 @@ def kernel_bias(layout: Layout, vmcoreinfo: Mapping[str, str]) -> int:
         linked, there = layout.symbols.get(name), vmcoreinfo.get(f"SYMBOL({name})")
         if linked is not None and there is not None:
             return _hex(there) - linked
-    if "KERNELOFFSET" in vmcoreinfo:
-        return _hex(vmcoreinfo["KERNELOFFSET"])
     raise LayoutMismatch(f"VMCOREINFO and the layout file have neither of {', '.join(ANCHORS)} in common, by which to "
                          "tell where the kernel is")
 
