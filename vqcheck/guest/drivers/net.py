@@ -27,8 +27,8 @@ STACK_XOFF = 1 << 1
 
 TOKEN_TAG = 3
 """Bits of a transmit token that are no part of its address.  They tell an sk_buff from an XDP frame, but not in the
-same way everywhere: bit 0 marked an XDP frame first (Linux 5.0, 5050471d35d1) and bit 1 an orphaned sk_buff later, in
-stable releases of 6.1 too; enum virtnet_xmit_type then made 1 the orphan and 2 the frame.  sk_buff.dev tells it in
+same way everywhere: bit 0 marked an XDP frame first (Linux 5.0) and bit 1 an orphaned sk_buff later, in stable
+releases of 6.1 too; enum virtnet_xmit_type then made 1 the orphan and 2 the frame.  sk_buff.dev tells it in
 all of them."""
 
 
