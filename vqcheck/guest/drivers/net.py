@@ -113,7 +113,13 @@ class NetDriver(Driver):
         # Transmit queues have had NAPI since Linux 4.12 (b92f1e6751a6 "virtio-net: transmit napi"); where they have a
         # context, the state bits are those of 4.11 and later.
         new_bits = self.target.member("struct send_queue", "napi") is not None
-        return napi.read(one.embedded("struct napi_struct", "napi"), new_bits)
+        return napi.read(one.embedded("struct napi_struct", "napi"), new_bits, self._is_up())
+
+    def _is_up(self) -> Optional[bool]:
+        try:
+            return bool(self._interface().uint("flags") & IFF_UP)
+        except TargetError:
+            return None
 
     def _tx_queue(self, pair: int) -> TxQueue:
         net = self._interface()
