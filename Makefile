@@ -10,7 +10,7 @@ help:
 	@echo "make test       linters and all tests that need no virtual machine"
 	@echo "make lab        boot a real VM, hang it, capture it with crash and gdb, and check the verdicts"
 	@echo "make lab-matrix every kernel with every virtio device, split and packed, and aarch64"
-	@echo "make record     make the lab's scenes again and keep their recordings in tests/data"
+	@echo "make record     make the lab's scenes and its matrix again and keep their recordings in tests/data"
 	@echo "make benchmark  times of the commands and of the checker"
 	@echo "make clean      remove the virtual environment and what tools left behind"
 
@@ -49,14 +49,16 @@ lab: $(VENV)/lab-tools
 	$(BIN)/python -m pytest -m "lab and not matrix" tests
 
 lab-matrix: $(VENV)/lab-tools
-	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py tests/lab/test_crash_kernels.py
+	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py tests/lab/test_kernels.py tests/lab/test_crash_kernels.py \
+		tests/lab/test_crash_arm64.py
 
 record: $(VENV)/lab-tools
-	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab/test_scenes.py
+	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab/test_scenes.py tests/lab/test_matrix.py \
+		tests/lab/test_kernels.py
 	$(BIN)/python -m tests.regenerate
 
 benchmark: $(VENV)/lab-tools
-	$(BIN)/python -m pytest benchmarks
+	$(BIN)/python -m pytest -s benchmarks
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

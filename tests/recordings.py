@@ -10,16 +10,24 @@ from vqcheck.target import vqcap
 from vqcheck.target.recording import Replay
 
 DATA = pathlib.Path(__file__).parent / "data"
+SCENES = DATA / "scenes"
+KERNELS = DATA / "kernels"
+MATRIX = DATA / "matrix"
 
 
 def names() -> List[str]:
     """The scenes that are recorded."""
-    return sorted(path.parent.name for path in DATA.glob("*/truth.json"))
+    return sorted(path.parent.name for path in SCENES.glob("*/truth.json"))
 
 
-def bundle(name: str, side: str) -> vqcap.Bundle:
+def folders() -> List[pathlib.Path]:
+    """Every folder with recordings: of scenes, of scenes on other kernels, of the matrix."""
+    return sorted({path.parent for path in DATA.rglob("*.vqcap")})
+
+
+def bundle(name: str, side: str, folder: pathlib.Path = SCENES) -> vqcap.Bundle:
     """One side of a scene, as it was recorded."""
-    return vqcap.unpack((DATA / name / f"{side}.vqcap").read_bytes())
+    return vqcap.unpack((folder / name / f"{side}.vqcap").read_bytes())
 
 
 def replay(recorded: vqcap.Bundle) -> Snapshot:
@@ -28,7 +36,7 @@ def replay(recorded: vqcap.Bundle) -> Snapshot:
     return walkers[recorded.asked["side"]](Replay(recorded), recorded.asked.get("device"))
 
 
-def truth(name: str) -> Dict[str, Any]:
+def truth(name: str, folder: pathlib.Path = SCENES) -> Dict[str, Any]:
     """What independent witnesses said of a scene."""
-    found: Dict[str, Any] = json.loads((DATA / name / "truth.json").read_text())
+    found: Dict[str, Any] = json.loads((folder / name / "truth.json").read_text())
     return found

@@ -43,6 +43,12 @@ class Built(NamedTuple):
     version: str
 
 
+def definitions(*words):
+    """What `make` defines for the compiler."""
+    output = subprocess.run(["make", *words, "-n"], capture_output=True, text=True, check=True).stdout
+    return [word for word in shlex.split(output) if word.startswith("-D")]
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """The loader and the double, built once."""
@@ -54,8 +60,7 @@ def built(tmp_path_factory):
     make = ["make", "--always-make", "-C", str(build.SOURCES), f"BUILD={folder}"]
     done = subprocess.run([*make, "-s"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), "and no warnings"
-    words = shlex.split(subprocess.run([*make, "-n"], capture_output=True, text=True, check=True).stdout)
-    defines = [word for word in words if word.startswith("-D")]
+    defines = definitions(*make[1:])
     (version,) = (word.split('"')[1] for word in defines if word.startswith("-DVQCHECK_CRASH="))
     subprocess.run(["cc", "-fexceptions", "-rdynamic", "-w", "-isystem", "/usr/include/crash", *defines,
                     "-o", str(folder / "stub_crash"), str(HERE / "stub_crash.c"), "-ldl"], check=True)
@@ -234,6 +239,31 @@ class TestTheRealProgram:
 
     def test_bad_words(self, crash):
         assert "vqstate: error: unrecognized arguments: --bogus" in crash("vqstate --bogus", root=ROOT)
+
+
+class TestOtherArchitectures:
+    """crash may be built for dumps of another architecture than its own."""
+
+    def test_the_target_is_what_crash_says(self, built, tmp_path):
+        crash = tmp_path / "crash"
+        crash.write_text("#!/bin/sh\n[ $1 = --buildinfo ] && echo '    build_target: ARM64' || crash $1\n")
+        crash.chmod(0o755)
+        make = ["--always-make", "-C", str(build.SOURCES), f"BUILD={tmp_path}"]
+        assert "-DARM64" in definitions(*make, f"CRASH={crash}")
+        assert {*definitions(*make)} >= {"-D_FILE_OFFSET_BITS=64", f'-DVQCHECK_CRASH="{built.version}"'}
+
+    @pytest.mark.parametrize("target", ["X86_64", "ARM64", "S390X", "PPC64", "RISCV64", "LOONGARCH64", "ARM", "X86"])
+    @pytest.mark.usefixtures("built")
+    def test_the_source_is_of_no_architecture(self, tmp_path, target):
+        """As far as this machine's compiler can tell."""
+        words = definitions("--always-make", "-C", str(build.SOURCES), f"BUILD={tmp_path}", f"ARCH={target}")
+        assert f"-D{target}" in words
+        python = subprocess.run(["/usr/bin/python3", "-c", "import sysconfig; print(sysconfig.get_path('include'))"],
+                                capture_output=True, text=True, check=True).stdout.strip()
+        done = subprocess.run(["cc", "-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-fexceptions", *words,
+                               "-isystem", "/usr/include/crash", "-I", python,
+                               *map(str, build.SOURCES.glob("*.c"))], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 class TestLoading:

@@ -10,6 +10,7 @@ from tests.verdicts import EXPECTED
 from vqcheck.check.judge import judge
 
 from . import sides
+from .keep import keep
 from .kernel import DEFAULT, SOURCES
 from .scenes import SCENES, Made, make
 from .sides import Side
@@ -35,7 +36,10 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
     directory = pathlib.Path(tempfile.mkdtemp(prefix="vqcheck-lab-"))
     try:
         made = make(name, directory, sides.live_commands(directory), SCENES[name].options._replace(kernel=kernel))
-        yield Seen(made, sides.guest_by_drgn(made.capture), sides.live(directory))
+        guest, host = sides.guest_by_drgn(made.capture), sides.live(directory)
+        keep(f"kernels/{kernel}/{name}", {"guest.vqcap": guest.vqcap, "host.vqcap": host.vqcap,
+                                          "truth.json": directory / "truth.json"})
+        yield Seen(made, guest, host)
     finally:
         shutil.rmtree(directory)
 

@@ -3,7 +3,6 @@
 `make record` makes the scenes again and keeps their recordings in tests/data.
 """
 import json
-import os
 import pathlib
 import shutil
 import tempfile
@@ -18,14 +17,12 @@ from vqcheck.guest.snapshot import take
 from vqcheck.snapshot.schema import schema
 
 from . import sides
+from .keep import keep
 from .kernel import kernel
 from .scenes import SCENES, Made, make
 from .sides import Side
 
 pytestmark = pytest.mark.lab
-
-RECORD = "VQCHECK_RECORD"
-"""Names the folder that recordings are to be kept in."""
 
 
 class Seen(NamedTuple):
@@ -54,14 +51,8 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
 
 
 def _record(seen: Seen) -> None:
-    folder = os.environ.get(RECORD)
-    if not folder:
-        return
-    into = pathlib.Path(folder) / seen.made.name
-    into.mkdir(parents=True, exist_ok=True)
-    for source, name in ((seen.guest.vqcap, "guest.vqcap"), (seen.live.vqcap, "host.vqcap"),
-                         (seen.made.capture.directory / "truth.json", "truth.json")):
-        shutil.copy(source, into / name)
+    keep(f"scenes/{seen.made.name}", {"guest.vqcap": seen.guest.vqcap, "host.vqcap": seen.live.vqcap,
+                                      "truth.json": seen.made.capture.directory / "truth.json"})
 
 
 def test_the_guests_side_is_what_drgn_reads(seen: Seen) -> None:

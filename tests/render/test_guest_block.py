@@ -61,7 +61,7 @@ def test_nothing_on_the_ring_yet_the_guest_waits():
 
 def test_requests_wait_behind_those_on_the_ring():
     assert said(disk(waiting=1), avail=4, used=0) == [
-        "1 request of vdb waits in the block layer, the oldest for 30.0 s, besides 4 on the device's rings"]
+        "1 request of vdb waits in the block layer, for 30.0 s, besides 4 on the device's rings"]
 
 
 @pytest.mark.parametrize("queue", [{"in_flight": None}, {"role": "unknown"}])
@@ -74,13 +74,25 @@ def test_there_may_be_more_than_were_found():
 
 
 @pytest.mark.parametrize("state, sentence", [
-    ("in_flight", "1 of them is started (in_flight) and on no ring: the driver or the layer above it holds them"),
-    ("complete", "1 of them is complete: the driver has finished with them")])
+    ("in_flight", "1 of them is started (in_flight) and on no ring: the driver or the layer above it has them"),
+    ("complete", "1 request of vdb is complete: the driver has finished")])
 def test_requests_that_have_left_the_block_layer(state, sentence):
     block = disk(waiting=2)
     block = block._replace(waiting=[block.waiting[0]._replace(state=state), block.waiting[1]])
     assert said(block)[1].startswith(sentence)
     assert len(said(block)) == 2
+
+
+def test_complete_requests_do_not_wait():
+    block = disk(waiting=1)
+    block = block._replace(waiting=[block.waiting[0]._replace(state="complete")])
+    assert said(block) == ["1 request of vdb is complete: the driver has finished, and the block layer is to end them"]
+
+
+def test_one_request_that_waits():
+    assert said(disk(waiting=1)) == [
+        "nothing is on a ring, yet 1 request of vdb waits in the block layer, for 30.0 s: the guest itself holds it, "
+        "and no lost kick or interrupt of now explains it"]
 
 
 def test_waiting_requests_oldest_first_and_not_too_many():

@@ -226,7 +226,7 @@ def test_everything_that_is_known_of_a_request():
                                           task=Task(123, "dd"), issued_ns=1_500_000_000, descriptors=2, indirect=3)
     text = detail(with_queues(guest, queue._replace(in_flight=[request])))
     assert "1 entry in flight (kind scsi, state in_flight):" in text
-    text = text[text.index("1 entry"):]
+    text = text[text.index("1 entry in"):]
     assert columns(text, "queue  head") == ["0", "0", "0", "drv_in", "0:0:1:0", "000000000000", "0", "4096", "dd[123]",
                                             "30.0", "s", "1.5", "s", "no"]
     assert columns(text[text.rindex("queue  head"):], "queue  head") == ["0", "0", "2+3"]

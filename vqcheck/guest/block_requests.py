@@ -11,7 +11,8 @@ from ..target.view import View
 
 OPERATIONS: Dict[int, str] = {0: "read", 1: "write", 2: "flush", 3: "discard", 5: "secure_erase", 9: "write_zeroes",
                               32: "scsi_in", 33: "scsi_out", 34: "drv_in", 35: "drv_out"}
-"""enum req_op of include/linux/blk_types.h; scsi_in and scsi_out until Linux 5.15."""
+"""enum req_op of include/linux/blk_types.h; scsi_in and scsi_out until Linux 5.13 (da6269da4cfe "block: remove
+REQ_OP_SCSI_{IN,OUT}")."""
 
 IN_FLIGHT = 1
 """MQ_RQ_IN_FLIGHT."""
@@ -46,11 +47,12 @@ def describe(request: View, clock_ns: Optional[int], absent: Absences) -> Dict[s
 
 
 def _operation(request: View) -> str:
-    if len(request.raw("cmd_flags")) == 8:
+    raw = request.raw("cmd_flags")
+    if len(raw) == 8:
         # Linux 4.10 made it 32 bits and put the operation into the lowest 8; before, its place changed from release
         # to release.
         raise NotSupported("this kernel's cmd_flags do not hold the operation where later ones have it")
-    operation = request.uint("cmd_flags") & REQ_OP_MASK
+    operation = request.target.decode_uint(raw) & REQ_OP_MASK
     return OPERATIONS.get(operation, f"op_{operation}")
 
 

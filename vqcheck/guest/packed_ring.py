@@ -2,7 +2,7 @@
 
 Source: Linux drivers/virtio/virtio_ring.c (struct vring_virtqueue_packed, since Linux 5.0).
 """
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from ..snapshot.driver_model import DriverState
 from ..snapshot.kinds import Hex
@@ -31,7 +31,7 @@ class _State(NamedTuple):
 class _Walk(NamedTuple):
     """The ring, and where the driver stands in it."""
 
-    ring: List[packed.Descriptor]
+    ring: Sequence[packed.Descriptor]
     last_used: Position
     next_avail: Position
 
@@ -107,9 +107,7 @@ def _states(target: Target, outer: View, num: int) -> List[_State]:
     kind = "struct vring_desc_state_packed"
     size, data, count = target.size_of(kind), target.member_of(kind, "data"), target.member_of(kind, "num")
     raw = target.read(outer.pointer("packed.desc_state"), size * num)
-    tokens = target.decode_pointers(raw, size, data.offset)
-    return [_State(token, target.decode_uint(raw[at + count.offset:at + count.offset + count.size]))
-            for token, at in zip(tokens, range(0, len(raw), size))]
+    return list(map(_State, target.decode_pointers(raw, size, data.offset), target.decode_uints(raw, size, count)))
 
 
 def _walk(target: Target, outer: View, state: DriverState, num: int) -> _Walk:
@@ -202,6 +200,4 @@ def _free_list(target: Target, outer: View, state: DriverState, num: int) -> Fre
         kind, start = "struct vring_desc_state_packed", outer.pointer("packed.desc_state")
     size, member = target.size_of(kind), target.member_of(kind, "next")
     raw = target.read(start, size * num)
-    following = [target.decode_uint(raw[at + member.offset:at + member.offset + member.size])
-                 for at in range(0, len(raw), size)]
-    return walk_free_list(following, state.free_head, state.num_free)
+    return walk_free_list(target.decode_uints(raw, size, member), state.free_head, state.num_free)

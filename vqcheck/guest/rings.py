@@ -2,7 +2,7 @@
 
 Source: Linux drivers/virtio/virtio_ring.c (enum vq_layout, virtqueue_get_desc_addr() and its like).
 """
-from typing import List, NamedTuple, Optional, Sequence, Set
+from typing import List, NamedTuple, Optional, Sequence
 
 from ..snapshot.request_model import Request
 from ..target.errors import Corrupt, TargetError
@@ -18,7 +18,7 @@ def layout_bits(queue: View) -> int:
     """The queue's layout as the bits PACKED and IN_ORDER.  Raises TargetError."""
     if queue.has("packed_ring"):
         return PACKED if queue.flag("packed_ring") else 0
-    if queue.has("layout"):  # by Linux 7.2 an enumeration: split, packed, and both again for in-order
+    if queue.has("layout"):  # f6a15d854986 "virtio_ring: add in order support", in Linux 7.2
         value = queue.uint("layout")
         if value > PACKED | IN_ORDER:
             raise Corrupt(f"the queue's layout is {value}")
@@ -44,16 +44,17 @@ def walk_free_list(following: Sequence[int], head: int, num_free: int) -> FreeLi
     The list has no end mark, its last link is whatever was there before: so a list that is whole is one whose first
     `num_free` entries are all different and inside the table (detach_buf_split(), virtqueue_add_split()).
     """
-    seen: Set[int] = set()
+    size = len(following)
+    seen = bytearray(size)
     at = head
-    while len(seen) < num_free:
-        if not 0 <= at < len(following):
-            return FreeList(len(seen), f"it leads to descriptor {at} in a queue of {len(following)}")
-        if at in seen:
-            return FreeList(len(seen), f"it comes back to descriptor {at}")
-        seen.add(at)
+    for length in range(num_free):
+        if not 0 <= at < size:
+            return FreeList(length, f"it leads to descriptor {at} in a queue of {size}")
+        if seen[at]:
+            return FreeList(length, f"it comes back to descriptor {at}")
+        seen[at] = 1
         at = following[at]
-    return FreeList(len(seen), None)
+    return FreeList(num_free, None)
 
 
 def states(target: Target, outer: View, layout: str, num: int) -> List[bytes]:

@@ -3,7 +3,7 @@
 Source: Linux drivers/virtio/virtio_ring.c.  The fields of a split ring lay in vring_virtqueue itself until Linux 5.0
 put them into a member `split` beside `packed`; both names are tried everywhere.
 """
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from ..snapshot.driver_model import DriverState
 from ..snapshot.kinds import Hex
@@ -133,7 +133,7 @@ def _tokens(target: Target, outer: View, num: int) -> List[int]:
 
 
 def _table(target: Target, outer: View, num: int,
-           order: str) -> Tuple[List[split.Descriptor], Optional[TargetError]]:
+           order: str) -> Tuple[Sequence[split.Descriptor], Optional[TargetError]]:
     try:
         raw = target.read(outer.pointer("split.vring.desc", "vring.desc"), split.desc_bytes(num))
     except TargetError as problem:
@@ -141,20 +141,19 @@ def _table(target: Target, outer: View, num: int,
     return split.decode_descriptors(raw, order), None
 
 
-def _with_chains(target: Target, found: List[Request], table: List[split.Descriptor], order: str) -> List[Request]:
+def _with_chains(target: Target, found: List[Request], table: Sequence[split.Descriptor], order: str) -> List[Request]:
     return [_with_chain(target, one, table, order) for one in found]
 
 
-def _with_chain(target: Target, one: Request, table: List[split.Descriptor], order: str) -> Request:
+def _with_chain(target: Target, one: Request, table: Sequence[split.Descriptor], order: str) -> Request:
     chain = split.walk_chain(table, one.head)
-    described = one._replace(descriptors=len(chain.descriptors), chain_problem=chain.problem)
-    if not chain.indirect or chain.problem is not None:
-        return described
-    length = chain.descriptors[-1].len
-    return described._replace(indirect=length // split.DESC_BYTES)
+    indirect = None
+    if chain.indirect and chain.problem is None:
+        indirect = chain.descriptors[-1].len // split.DESC_BYTES
+    return one._replace(descriptors=len(chain.descriptors), indirect=indirect, chain_problem=chain.problem)
 
 
-def _accounting(target: Target, outer: View, state: DriverState, num: int, table: Optional[List[split.Descriptor]],
+def _accounting(target: Target, outer: View, state: DriverState, num: int, table: Optional[Sequence[split.Descriptor]],
                 found: Optional[List[Request]]) -> DriverState:
     """The free list walked, and the descriptors of all chains counted: together they must be all there are."""
     absent = Absences(state.absent)
@@ -169,7 +168,7 @@ def _accounting(target: Target, outer: View, state: DriverState, num: int, table
 
 
 def _free_list(target: Target, outer: View, state: DriverState, num: int,
-               table: Optional[List[split.Descriptor]]) -> FreeList:
+               table: Optional[Sequence[split.Descriptor]]) -> FreeList:
     if state.in_order:
         raise NotSupported("not applicable: an in-order queue keeps no free list")
     if state.num_free is None or state.free_head is None:
@@ -180,8 +179,7 @@ def _free_list(target: Target, outer: View, state: DriverState, num: int,
         size = target.size_of("struct vring_desc_extra")
         member = target.member_of("struct vring_desc_extra", "next")
         raw = target.read(outer.pointer("split.desc_extra"), size * num)
-        following = [target.decode_uint(raw[at + member.offset:at + member.offset + member.size])
-                     for at in range(0, len(raw), size)]
+        following = target.decode_uints(raw, size, member)
     elif table is not None:
         following = [one.next for one in table]
     else:

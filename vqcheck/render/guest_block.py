@@ -4,6 +4,7 @@ from typing import Any, List, Optional, Sequence
 from ..snapshot.driver_model import GuestDevice
 from ..snapshot.kernel_model import BlockQueue, HardwareQueue, ScsiHost, Tags
 from ..snapshot.model import Device
+from ..snapshot.request_model import WaitingRequest
 from . import guest_requests
 from .escape import escape, shortened
 from .wide import fitting
@@ -34,13 +35,14 @@ def blocks(device: Device) -> List[str]:
     """All there is to show of a device's block layer and SCSI host."""
     guest = device.guest or GuestDevice()
     found = [] if guest.scsi is None else [_scsi(guest.scsi)]
-    disks = guest.block or []
-    resting = [disk for disk in disks if len(disks) > DISKS and is_at_rest(device, disk)]
+    disks, resting = guest.block or [], []
     for disk in disks:
-        if disk not in resting:
+        if len(disks) > DISKS and is_at_rest(device, disk):
+            resting.append(shortened(_name(disk), 40))
+        else:
             found += _disk(device, disk)
     if resting:
-        names = listed([shortened(_name(disk), 40) for disk in resting], 100)
+        names = listed(resting, 100)
         found.append("\n".join(wrapped(f"block layers at rest, not shown: {names}", "", "    ")))
     return found
 
@@ -110,37 +112,52 @@ def _context(context: HardwareQueue) -> List[str]:
 
 def _waiting(device: Device, disk: BlockQueue) -> List[str]:
     """What tells requests that the guest itself holds from those of which an event was lost."""
-    found = disk.waiting
-    if not found:
-        return []
-    oldest = max((one.age_ns for one in found if one.age_ns is not None), default=None)
-    count = f"{waiting_count(disk)} of {_name(disk)}"
-    waits = ("waits" if len(found) == 1 else "wait") + " in the block layer"
-    since = "" if oldest is None else f", the oldest for {age(oldest)}"
-    on_ring = requests_on_rings(device)
-    if on_ring == 0:
-        said = [f"nothing is on a ring, yet {count} {waits}{since}: the guest itself holds them, and no lost kick or "
-                "interrupt of now explains it"]
-    elif on_ring:
-        said = [f"{count} {waits}{since}, besides {on_ring} on the device's rings"]
-    else:
-        said = [f"{count} {waits}{since}; what is on the rings is not known"]
+    found, name = held(disk), _name(disk)
+    said = []
+    if found:
+        count = f"{held_count(disk)} of {name}"
+        waits = ("waits" if len(found) == 1 else "wait") + " in the block layer"
+        oldest = oldest_held_ns(disk)
+        since = "" if oldest is None else f", {'' if len(found) == 1 else 'the oldest '}for {age(oldest)}"
+        on_ring = requests_on_rings(device)
+        if on_ring == 0:
+            said.append(f"nothing is on a ring, yet {count} {waits}{since}: the guest itself holds "
+                        f"{'it' if len(found) == 1 else 'them'}, and no lost kick or interrupt of now explains it")
+        elif on_ring:
+            said.append(f"{count} {waits}{since}, besides {on_ring} on the device's rings")
+        else:
+            said.append(f"{count} {waits}{since}; what is on the rings is not known")
     started = sum(one.state == STARTED for one in found)
     if started:
         said.append(f"{started} of them {'is' if started == 1 else 'are'} started ({STARTED}) and on no ring: the "
-                    "driver or the layer above it holds them, or a CPU is inside the driver at this instant")
-    complete = sum(one.state == COMPLETE for one in found)
+                    "driver or the layer above it has them, or a CPU is inside the driver at this instant")
+    complete = completed(disk)
     if complete:
-        said.append(f"{complete} of them {'is' if complete == 1 else 'are'} complete: the driver has finished with "
-                    "them, and the block layer is to end them")
+        said.append(f"{plural(complete, 'request')} of {name} {'is' if complete == 1 else 'are'} complete: the driver "
+                    "has finished, and the block layer is to end them")
     return said
 
 
-def waiting_count(disk: BlockQueue) -> str:
+def held(disk: BlockQueue) -> List[WaitingRequest]:
+    """The requests that hold a tag, are on no ring and are not complete."""
+    return [one for one in disk.waiting or () if one.state != COMPLETE]
+
+
+def completed(disk: BlockQueue) -> int:
+    """How many requests the driver has finished and the block layer not ended."""
+    return len(disk.waiting or ()) - len(held(disk))
+
+
+def held_count(disk: BlockQueue) -> str:
     """`3 requests`, or that there may be more."""
     if disk.waiting_count is None:
-        return f"at least {plural(len(disk.waiting or ()), 'request')}"
-    return plural(disk.waiting_count, "request")
+        return f"at least {plural(len(held(disk)), 'request')}"
+    return plural(max(disk.waiting_count - completed(disk), len(held(disk))), "request")
+
+
+def oldest_held_ns(disk: BlockQueue) -> Optional[int]:
+    """Age of the oldest of them, in nanoseconds; None where no age is known."""
+    return max((one.age_ns for one in held(disk) if one.age_ns is not None), default=None)
 
 
 def requests_on_rings(device: Device) -> Optional[int]:

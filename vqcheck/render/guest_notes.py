@@ -119,8 +119,8 @@ def _network(device: Device, queue: Queue) -> List[Tuple[int, str]]:
 
 
 def _disk(device: Device, disk: BlockQueue, name: str) -> List[Note]:
-    oldest = max((one.age_ns for one in disk.waiting or () if one.age_ns is not None), default=None)
-    waits = bool(disk.waiting) and (oldest is None or oldest >= OLD_NS)
+    oldest = guest_block.oldest_held_ns(disk)
+    waits = bool(guest_block.held(disk)) and (oldest is None or oldest >= OLD_NS)
     stopped = [context.queue_num for context in disk.hardware_queues or () if context.stopped]
     found = [(rank, text) for rank, text, is_so in (
         (STOPPED, "quiesced", (disk.quiesce_depth or 0) > 0),
@@ -136,4 +136,4 @@ def _disk(device: Device, disk: BlockQueue, name: str) -> List[Note]:
 def _waiting(device: Device, disk: BlockQueue, oldest: Optional[int]) -> str:
     ring = " and nothing on the ring" if guest_block.requests_on_rings(device) == 0 else ""
     since = "" if oldest is None else f", oldest {age(oldest)}"
-    return f"{guest_block.waiting_count(disk)} waiting in the block layer{ring}{since}"
+    return f"{guest_block.held_count(disk)} waiting in the block layer{ring}{since}"

@@ -3,9 +3,14 @@
 gdb, crash with PyKdump, crash with our own loader, and a replay file differ only in how they answer these.  A walker
 never touches a debugger's own values.
 """
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+import struct
+from functools import partial
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from .errors import NoMember, NoSymbol, NotSupported, NoType
+from .errors import Corrupt, NoMember, NoSymbol, NotSupported, NoType
+
+INTEGERS: Dict[int, str] = {1: "B", 2: "H", 4: "I", 8: "Q"}
+"""Bytes of an unsigned integer to its code in the module struct."""
 
 
 class Member(NamedTuple):
@@ -117,6 +122,13 @@ class Target:
         self.size_of(type_name)
         raise NoMember(type_name, *paths)
 
+    def places(self, type_name: str) -> "Places":
+        """Where the members of a type lie; the same object at every call.  Raises NoType."""
+        known: Dict[str, Places] = self.__dict__.setdefault("_places", {})
+        if type_name not in known:
+            known[type_name] = Places(self, type_name)
+        return known[type_name]
+
     def read_uint(self, address: int, size: int) -> int:
         """An unsigned integer in the target's byte order."""
         return self.decode_uint(self.read(address, size))
@@ -127,8 +139,20 @@ class Target:
 
     def decode_pointers(self, raw: bytes, stride: int = 0, offset: int = 0) -> List[int]:
         """The pointers in an array of pointers, or at `offset` in each struct of an array with that `stride`."""
-        return [self.decode_uint(raw[at + offset:at + offset + self.pointer_size])
-                for at in range(0, len(raw), stride or self.pointer_size)]
+        return self.decode_uints(raw, stride or self.pointer_size, Member(offset, self.pointer_size))
+
+    def decode_uints(self, raw: bytes, stride: int, member: Member) -> List[int]:
+        """A member of each struct of an array, as unsigned integers; an incomplete struct at the end is ignored.
+
+        stride: bytes from one struct to the next.  Raises Corrupt when the member is no integer inside the struct.
+        """
+        behind = stride - member.offset - member.size
+        code = INTEGERS.get(member.size)
+        if code is None or member.offset < 0 or behind < 0:
+            raise Corrupt(f"{member.size} bytes at {member.offset} are no integer in a struct of {stride} bytes")
+        order = ">" if self.byte_order == "big" else "<"
+        each = struct.Struct(f"{order}{member.offset}x{code}{behind}x")
+        return [value for (value,) in each.iter_unpack(raw[:len(raw) - len(raw) % stride])]
 
     def read_pointer(self, address: int) -> int:
         """A pointer of the target."""
@@ -144,6 +168,22 @@ class Target:
             if b"\0" in raw:
                 break
         return decode_text(raw)
+
+
+class Places(Dict[Tuple[str, ...], Member]):
+    """Where members of one type lie, by the names to try for each: each is asked for once."""
+
+    def __init__(self, target: Target, type_name: str) -> None:
+        super().__init__()
+        self.size = target.size_of(type_name)
+        self.integer: Callable[..., int] = partial(int.from_bytes, byteorder="big" if target.byte_order == "big" else
+                                                   "little")
+        self._target = target
+        self._type_name = type_name
+
+    def __missing__(self, paths: Tuple[str, ...]) -> Member:
+        found = self[paths] = self._target.member_of(self._type_name, *paths)
+        return found
 
 
 def decode_text(raw: bytes) -> str:

@@ -21,8 +21,9 @@ class View:
         self.target = target
         self.type_name = type_name
         self.address = address
+        self._places = target.places(type_name)
         self._whole: Optional[bytes] = None
-        self._bulk = target.size_of(type_name) <= BULK_LIMIT
+        self._bulk = self._places.size <= BULK_LIMIT
 
     def has(self, path: str) -> bool:
         """Whether the type has this member."""
@@ -30,25 +31,26 @@ class View:
 
     def address_of(self, *paths: str) -> int:
         """The address of a member."""
-        return self.address + self.target.member_of(self.type_name, *paths).offset
+        return self.address + self._places[paths].offset
 
     def raw(self, *paths: str) -> bytes:
         """The bytes of a member."""
-        member = self.target.member_of(self.type_name, *paths)
-        whole = self._read_whole()
+        offset, size = self._places[paths]
+        whole = self._whole or self._read_whole()
         if whole is None:
-            return self.target.read(self.address + member.offset, member.size)
-        if member.offset + member.size > len(whole):
+            return self.target.read(self.address + offset, size)
+        found = whole[offset:offset + size]
+        if len(found) != size:
             raise Corrupt(f"{self.type_name}.{paths[0]} lies outside its struct")
-        return whole[member.offset:member.offset + member.size]
+        return found
 
     def uint(self, *paths: str) -> int:
         """An unsigned integer, an enumeration or a bool, as wide as the member is."""
-        return self.target.decode_uint(self.raw(*paths))
+        return self._places.integer(self.raw(*paths))
 
     def sint(self, *paths: str) -> int:
         """A signed integer, as wide as the member is."""
-        return int.from_bytes(self.raw(*paths), "big" if self.target.byte_order == "big" else "little", signed=True)
+        return self._places.integer(self.raw(*paths), signed=True)
 
     def flag(self, *paths: str) -> bool:
         """A bool."""
@@ -56,7 +58,7 @@ class View:
 
     def pointer(self, *paths: str) -> int:
         """A pointer; 0 for NULL."""
-        return self.uint(*paths)
+        return self._places.integer(self.raw(*paths))
 
     def text(self, *paths: str) -> str:
         """A char array, up to its NUL."""
@@ -69,11 +71,11 @@ class View:
 
     def embedded(self, type_name: str, *paths: str) -> "View":
         """A view on a struct that lies inside this one, decoded from the same bytes."""
-        member = self.target.member_of(self.type_name, *paths)
+        member = self._places[paths]
         inner = View(self.target, type_name, self.address + member.offset)
         whole = self._read_whole()
         if whole is not None:
-            inner._whole = whole[member.offset:member.offset + self.target.size_of(type_name)]
+            inner._whole = whole[member.offset:member.offset + inner._places.size]
         return inner
 
     def follow(self, type_name: str, *paths: str) -> "View":
@@ -87,7 +89,7 @@ class View:
         """The struct's bytes; None where it is too large or only part of it can be read."""
         if self._whole is None and self._bulk:
             try:
-                self._whole = self.target.read(self.address, self.target.size_of(self.type_name))
+                self._whole = self.target.read(self.address, self._places.size)
             except Unreadable:
                 self._bulk = False  # it may straddle a page that is not there: the members are tried one by one
         return self._whole

@@ -13,6 +13,7 @@ come from memory that may be corrupt or hostile, so every walk is bounded and ev
 import struct
 from typing import Callable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from .records import Records
 from .split import ReadMemory
 
 MAX_SIZE = 32768
@@ -135,10 +136,9 @@ def ring_bytes(num: int) -> int:
     return DESC_BYTES * num
 
 
-def decode_descriptors(raw: bytes) -> List[Descriptor]:
+def decode_descriptors(raw: bytes) -> Sequence[Descriptor]:
     """The descriptors in `raw`; an incomplete one at the end is ignored."""
-    whole = len(raw) - len(raw) % DESC_BYTES
-    return [Descriptor(*fields) for fields in struct.iter_unpack("<QIHH", raw[:whole])]
+    return Records(Descriptor, "<QIHH", raw)
 
 
 def decode_event(raw: bytes) -> EventSuppression:

@@ -6,6 +6,8 @@ come from memory that may be corrupt or hostile, so every walk is bounded and ev
 import struct
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
+from .records import Records
+
 MAX_SIZE = 32768
 """The largest split queue (virtio 1.2, 2.7)."""
 
@@ -49,7 +51,7 @@ class UsedRing(NamedTuple):
 
     flags: int
     idx: int
-    ring: Tuple[UsedElement, ...]
+    ring: Sequence[UsedElement]
     avail_event: int
 
 
@@ -91,10 +93,9 @@ def _format(order: str, rest: str) -> str:
     return (">" if order == "big" else "<") + rest
 
 
-def decode_descriptors(raw: bytes, order: str = "little") -> List[Descriptor]:
+def decode_descriptors(raw: bytes, order: str = "little") -> Sequence[Descriptor]:
     """The descriptors in `raw`; an incomplete one at the end is ignored."""
-    whole = len(raw) - len(raw) % DESC_BYTES
-    return [Descriptor(*fields) for fields in struct.iter_unpack(_format(order, "QIHH"), raw[:whole])]
+    return Records(Descriptor, _format(order, "QIHH"), raw)
 
 
 def decode_avail(raw: bytes, num: int, order: str = "little") -> AvailRing:
@@ -110,9 +111,9 @@ def decode_used(raw: bytes, num: int, order: str = "little") -> UsedRing:
     if len(raw) < used_bytes(num):
         raise ValueError(f"a used ring of {num} takes {used_bytes(num)} bytes, not {len(raw)}")
     flags, idx = struct.unpack_from(_format(order, "HH"), raw)
-    pairs = struct.unpack_from(_format(order, f"{2 * num}I"), raw, 4)
-    (event,) = struct.unpack_from(_format(order, "H"), raw, 4 + USED_ELEMENT_BYTES * num)
-    return UsedRing(flags, idx, tuple(map(UsedElement, pairs[::2], pairs[1::2])), event)
+    end = 4 + USED_ELEMENT_BYTES * num
+    (event,) = struct.unpack_from(_format(order, "H"), raw, end)
+    return UsedRing(flags, idx, Records(UsedElement, _format(order, "II"), raw[4:end]), event)
 
 
 def walk_chain(table: Sequence[Descriptor], head: int, read: Optional[ReadMemory] = None,

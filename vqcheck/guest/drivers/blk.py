@@ -23,6 +23,7 @@ class BlkDriver(DiskDriver):
     def __init__(self, target: Target, device: VirtioDevice, clock_ns: Optional[int]) -> None:
         super().__init__(target, device, clock_ns)
         self._disk: Optional[Disk] = None
+        self._queue: Optional[int] = None
 
     def display_name(self) -> Optional[str]:
         return next((one.name for one in self.device.below if one.depth == 1 and one.subsystem == "block"), None)
@@ -42,14 +43,19 @@ class BlkDriver(DiskDriver):
         self.load()
         try:
             request = block_requests.of_pdu(self.memory, token)
-            if request.pointer("q") != self._only_disk().gendisk.pointer("queue"):
+            if request.pointer("q") != self._request_queue():
                 raise Corrupt(f"what head {head} stands for, at {token:#x}, is no request of this disk")
         except TargetError as problem:
             return Request(head, token=Hex(token), absent={"tag": str(problem)})
-        return self.describe(head, token, "block", request, Absences())._replace(token=Hex(token))
+        return self.describe(head, token, "block", request, Absences())
 
     def disks(self) -> List[Disk]:
         return [self._only_disk()]
+
+    def _request_queue(self) -> int:
+        if self._queue is None:
+            self._queue = self._only_disk().gendisk.pointer("queue")
+        return self._queue
 
     def _only_disk(self) -> Disk:
         if self._disk is None:

@@ -2,6 +2,7 @@
 from typing import Dict, List, NamedTuple, Optional, Set
 
 from ...snapshot.kernel_model import BlockQueue
+from ...snapshot.kinds import Hex
 from ...snapshot.model import Queue
 from ...snapshot.request_model import Request
 from ...target.absence import Absences
@@ -68,7 +69,7 @@ class DiskDriver(Driver):
         self._on_ring[token] = request
         described = block_requests.describe(request, self.clock_ns, absent)
         issued = absent.take("issued_ns", block_requests.age, request, self.clock_ns, "io_start_time_ns")
-        return Request(head, kind=kind, issued_ns=issued, absent=dict(absent), **described)
+        return Request(head, Hex(token), kind, issued_ns=issued, absent=dict(absent), **described)
 
     def block(self) -> List[BlockQueue]:
         """The block layer above each disk, to be asked for when the device's rings were read.  Raises TargetError."""
