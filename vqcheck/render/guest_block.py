@@ -13,6 +13,8 @@ from .words import age, bullet, hexadecimal, listed, plural, slashed, wrapped, y
 HARDWARE_QUEUES = ("hctx", "state", "stopped", "dispatch", "active", "tags\nused/of", "reserved", "started", "waiters",
                    "sched tags\nused/of", "sched\nwaiters")
 
+SHARED = "All disks of the host share these tags: active is of this disk, tags used, started and waiters are of all."
+
 UNITS = ("unit", "disk", "state")
 
 UNIT_LIMIT = 40
@@ -62,6 +64,9 @@ def _disk(device: Device, disk: BlockQueue) -> List[str]:
     lines = wrapped(escape(f"block layer of {_name(disk)}: {', '.join(words)}"), "", "    ")
     if disk.hardware_queues:
         lines.append(fitting(hardware_rows(disk.hardware_queues), HARDWARE_QUEUES))
+        # The kernel counts what is active where BLK_MQ_F_TAG_QUEUE_SHARED is set, and only there.
+        if any(context.nr_active is not None for context in disk.hardware_queues):
+            lines += wrapped(SHARED, "", "    ")
     lines += [line for sentence in sentences(device, disk) for line in bullet(escape(sentence))]
     return ["\n".join(lines + guest_requests.waiting(disk))]
 
