@@ -136,7 +136,8 @@ def _packed(outer: drgn.Object, facts: Facts) -> Facts:
         "ring": [(ring.desc[at].addr.value_(), ring.desc[at].len.value_(), ring.desc[at].id.value_(),
                   ring.desc[at].flags.value_()) for at in range(num)],
         "free": _free(packed.desc_extra, facts),
-        "in_flight": [_request(head, packed.desc_state[head].data, {"descriptors": packed.desc_state[head].num.value_()})
+        "in_flight": [_request(head, packed.desc_state[head].data,
+                               {"descriptors": packed.desc_state[head].num.value_()})
                       for head in range(num) if packed.desc_state[head].data],
     }
 

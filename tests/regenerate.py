@@ -20,6 +20,9 @@ README = ROOT / "README.md"
 SHOWN = "lost-interrupt"
 """The scene of the demo and of README."""
 
+CELL = "6.12-packed"
+"""The guest of README's list of all devices."""
+
 EXAMPLE_SCENES = ("lost-interrupt", "lost-interrupt-eventfd", "lost-kick", "backend-stuck")
 
 
@@ -49,6 +52,8 @@ def _readme(text: str) -> str:
         "$ vqcheck merge guest.json host.json": verdict_text.show(judge(guest, host)),
         "crash> vqstate vdb": guest_text.show(guest, True),
         "(gdb) vq-host virtio-disk1": host_text.show(host, True),
+        "$ vqcheck guest --vmcore guest.dump --vmlinux vmlinux --modules debug/": guest_text.show(
+            recordings.replay(recordings.bundle(CELL, "guest", recordings.MATRIX)), False),
     }
     for typed, output in shown.items():
         block = re.compile(rf"(?<=^{re.escape(typed)}\n).*?(?=^(?:\(gdb\)|crash>|```))", re.MULTILINE | re.DOTALL)

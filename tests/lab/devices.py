@@ -1,7 +1,8 @@
 """What the lab's machines are made of, as data: platforms, and one of every virtio device that QEMU 7.2 makes.
 
-Not there: vsock, which QEMU leaves to a module of the host's kernel (vhost_vsock) or to a process beside it, and fs,
-which it leaves to a virtiofsd.
+vsock and fs are vhost-user devices: QEMU leaves them to a module of the host's kernel or to another process.  Not
+there: a network with several queues.  It wants a tap, and so rights on this machine's network; under TCG QEMU 7.2 dies
+of a vhost-user one (hw/virtio/virtio-pci.c: virtio_pci_vq_vector_unmask() takes it for one with KVM's irqfds).
 """
 from typing import Dict, List, NamedTuple, Sequence
 
@@ -42,7 +43,7 @@ PCI = ("q35", "virt")
 
 
 class Device(NamedTuple):
-    """A virtio device besides the disks; `{bus}` and `{directory}` stand for the machine's."""
+    """A virtio device besides the disks; `{bus}`, `{directory}` and `{sockets}` stand for the machine's."""
     device: str
     behind: Sequence[str] = ()
     """QEMU's words for what stands behind it, before it."""
@@ -51,6 +52,8 @@ class Device(NamedTuple):
     packed: bool = True
     """Whether it can have packed rings."""
     platforms: Sequence[str] = PCI
+    other_end: str = ""
+    """A key of vhost_user.KINDS, for one that is served on the socket of that name."""
 
 
 DEVICES: List[Device] = [
@@ -85,17 +88,25 @@ DEVICES: List[Device] = [
            ["-object", "rng-random,id=random2,filename=/dev/urandom"], packed=False),
     Device("virtio-rng-device,id=rng3,rng=random3", ["-object", "rng-random,id=random3,filename=/dev/urandom"],
            platforms=["virt"]),
+    Device("vhost-user-vsock-{bus},id=vsock0,chardev=vsock-end",
+           ["-chardev", "socket,id=vsock-end,path={sockets}/vsock"], other_end="vsock"),
+    Device("vhost-user-fs-{bus},id=fs0,chardev=fs-end,tag=lab,num-request-queues=2",
+           ["-chardev", "socket,id=fs-end,path={sockets}/fs"], other_end="fs"),
 ]
 """One of every virtio device, and some that are special."""
 
 
-def words(platform: str, packed: bool, directory: str) -> List[str]:
-    """QEMU's command line for all devices that a platform can have."""
+def of(platform: str) -> List[Device]:
+    """The devices that a platform can have."""
+    return [one for one in DEVICES if platform in one.platforms]
+
+
+def words(platform: str, packed: bool, directory: str, sockets: str) -> List[str]:
+    """QEMU's command line for them."""
     found = ["-global", "virtio-net-pci.romfile="]  # a boot ROM, in a package that is not needed otherwise
     if packed:  # virtio-mmio is that of the years before virtio 1.0 else, and has no packed rings
         found += ["-global", "virtio-mmio.force-legacy=off"]
-    for one in DEVICES:
-        if platform in one.platforms:
-            device = one.device + (",packed=on" if packed and one.packed else "")
-            found += [*one.behind, "-device", device, *one.below]
-    return [word.format(bus=PLATFORMS[platform].bus, directory=directory) for word in found]
+    for one in of(platform):
+        device = one.device + (",packed=on" if packed and one.packed else "")
+        found += [*one.behind, "-device", device, *one.below]
+    return [word.format(bus=PLATFORMS[platform].bus, directory=directory, sockets=sockets) for word in found]

@@ -97,6 +97,7 @@ ping -c 3 -W 2 10.0.2.2
 dd if=/dev/zero of=/dev/$quick bs=4k count=4 oflag=direct 2>/dev/null
 dd if=/dev/hwrng of=/dev/null bs=16 count=1 2>/dev/null
 [ -b /dev/pmem0 ] && dd if=/dev/zero of=/dev/pmem0 bs=4k count=1 conv=fsync 2>/dev/null
+mkdir -p /mnt && mount -t virtiofs lab /mnt &
 [ -c /dev/hvc0 ] && echo hello >/dev/hvc0
 for event in /dev/input/event*; do
     [ -c $event ] && cat $event >/dev/null &

@@ -12,6 +12,7 @@ from .kernel import ALL_MODULES, DEFAULT, DISK_MODULES, Kernel, kernel
 from .qemu_build import qemu
 from .qmp import Qmp
 from .report import Report
+from .vhost_user import KINDS, Backend
 
 DISK = "virtio-disk1"
 """The qdev id of the disk under test, which is vdb in the guest."""
@@ -66,6 +67,7 @@ class Machine:
         self._sockets = tempfile.TemporaryDirectory(prefix="vqcheck-lab-")  # a socket's path may have 107 bytes
         self._process: "Optional[subprocess.Popen[bytes]]" = None
         self._qmp: Optional[Qmp] = None
+        self._backends: List[Backend] = []
 
     def __enter__(self) -> "Machine":
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -87,6 +89,8 @@ class Machine:
         if self._process:
             self._process.kill()
             self._process.wait()
+        for backend in self._backends:
+            backend.close()
         self._sockets.cleanup()
 
     @property
@@ -171,6 +175,9 @@ class Machine:
 
     def _start(self) -> None:
         self.console_log.unlink(missing_ok=True)  # an earlier machine's would be taken for this one's
+        if self.options.devices:
+            self._backends = [Backend(pathlib.Path(self._sockets.name, one.other_end), KINDS[one.other_end])
+                              for one in devices.of(self.platform_name) if one.other_end]
         with open(self.directory / "qemu.log", "wb") as log:
             self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log,
                                              stderr=subprocess.STDOUT, env={"MALLOC_ARENA_MAX": "1"})
@@ -200,7 +207,7 @@ class Machine:
             command += ["-L", path]
         command += self._disks()
         if options.devices:
-            command += devices.words(self.platform_name, options.packed, str(self.directory))
+            command += devices.words(self.platform_name, options.packed, str(self.directory), self._sockets.name)
         return command
 
     def _disks(self) -> List[str]:

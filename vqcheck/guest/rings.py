@@ -18,7 +18,7 @@ def layout_bits(queue: View) -> int:
     """The queue's layout as the bits PACKED and IN_ORDER.  Raises TargetError."""
     if queue.has("packed_ring"):
         return PACKED if queue.flag("packed_ring") else 0
-    if queue.has("layout"):  # by Linux 7.2 an enumeration: split, packed, and both again for in-order
+    if queue.has("layout"):  # f6a15d854986 "virtio_ring: add in order support", in Linux 7.2
         value = queue.uint("layout")
         if value > PACKED | IN_ORDER:
             raise Corrupt(f"the queue's layout is {value}")
@@ -29,6 +29,28 @@ def layout_bits(queue: View) -> int:
 def space(mask: Optional[int]) -> str:
     """What kind of addresses the rings have: `physical`, or `iova` behind an IOMMU."""
     return "iova" if mask is not None and features.has(mask, features.ACCESS_PLATFORM) else "physical"
+
+
+NO_BATCH = 0xFFFFFFFF
+"""vring_virtqueue.batch_last.id while the driver is in no batch: UINT_MAX."""
+
+
+class Batch(NamedTuple):
+    """The rest of a batch that the driver has begun to consume: what it keeps of the one used entry for all of it."""
+
+    last: int
+    """The head, or buffer id, of the last buffer in it."""
+    len: int
+    """Bytes that the device wrote into that one."""
+
+
+def begun_batch(queue: View) -> Optional[Batch]:
+    """Where an in-order queue's driver stands inside a batch; None outside of one.  Raises TargetError.
+
+    Source: Linux virtqueue_get_buf_ctx_split_in_order() and virtqueue_get_buf_ctx_packed_in_order().
+    """
+    last = queue.uint("batch_last.id")
+    return None if last == NO_BATCH else Batch(last, queue.uint("batch_last.len"))
 
 
 class FreeList(NamedTuple):

@@ -9,7 +9,6 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .errors import Corrupt, NoMember, NoSymbol, NotSupported, NoType
 
-
 INTEGERS: Dict[int, str] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 """Bytes of an unsigned integer to its code in the module struct."""
 

@@ -41,5 +41,8 @@ class Records(Sequence[Record]):
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
+    def __hash__(self) -> int:
+        return hash(self._raw)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({list(self)})"
