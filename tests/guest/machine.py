@@ -32,6 +32,7 @@ STATES, REQUESTS, REQUEST_STEP = 0x30000, 0x40000, 0x1000
 IRQ_DESC, ACTION, CALLBACK = 0x52000, 0x53000, 0x57000
 BOOT_ID = bytes(range(16, 32))
 COMMAND_LINE = "console=ttyAMA0 root=/dev/vda1"
+HOST_UUID = "64a0c6a5-28d2-11e9-8d4a-b8599f1b2c3d"
 
 
 class Heads(NamedTuple):
@@ -182,8 +183,9 @@ def _surroundings(guest: Guest) -> None:
                              guest.pointer(cpu * AREA) for cpu in range(CPUS))),
                          nr_cpu_ids=guest.new("nr_cpu_ids", guest.encode(CPUS, 4)))
     line = guest.new("pointer to the command line", guest.pointer(guest.string(COMMAND_LINE)))
-    texts = ("0.0.0", "Made up", "4C4C4544-0042-3510-8051-C4C04F4E3132")
-    table = [guest.string(text) for text in texts] + [0] * 21
+    # As enum dmi_field of 4.18 has them; the serial is that of a host, as OpenStack may set it.
+    texts = ("0.0.0", "1/1/2014", "Made up", "Machine", "1.0", HOST_UUID, "4C4C4544-0042-3510-8051-C4C04F4E3132")
+    table = [0, 0] + [guest.string(text) for text in texts] + [0] * 15
     guest.symbols.update(saved_command_line=line,
                          dmi_ident=guest.new("dmi_ident", b"".join(map(guest.pointer, table))))
 

@@ -50,7 +50,8 @@ def _types(target: FakeTarget, napi: Sequence[str], tx_napi: bool) -> None:
                                     ("max_queue_pairs", 2)])
     declare("struct net_device", [("name", 16), ("flags", 4), ("num_tx_queues", 4), ("state", word), ("_tx", word),
                                   ("dev", 2 * word)])
-    size = declare("struct napi_struct", [("poll_list", 2 * word), ("state", word), *((name, 4) for name in napi)])
+    size = declare("struct napi_struct", [("poll_list", 2 * word), ("state", word), ("weight", 4),
+                                          *((name, 4) for name in napi)])
     declare("struct receive_queue", [("vq", word), ("napi", size)])
     declare("struct send_queue", [("vq", word), ("napi" if tx_napi else "name", size)])
     declare("struct netdev_queue", [("dev", word), ("trans_start", word), ("state", word)])
@@ -64,7 +65,7 @@ def napi_owner(target: FakeTarget, array: str, pair: int) -> int:
 
 
 def set_napi(target: FakeTarget, array: str, pair: int, state: int = LISTED, on_list: bool = False,
-             poll_owner: int = -1, list_owner: int = -1) -> None:
+             poll_owner: int = -1, list_owner: int = -1, weight: int = 64) -> None:
     """The NAPI context of a queue as it shall be."""
     kind = "struct receive_queue" if array == "rq" else "struct send_queue"
     owner = napi_owner(target, array, pair)
@@ -73,7 +74,7 @@ def set_napi(target: FakeTarget, array: str, pair: int, state: int = LISTED, on_
     following = LIST_HEAD if on_list else node
     if on_list:
         target.put(LIST_HEAD, target.encode(node, target.pointer_size) * 2)
-    values = {"state": state, "poll_owner": poll_owner, "list_owner": list_owner}
+    values = {"state": state, "poll_owner": poll_owner, "list_owner": list_owner, "weight": weight}
     members = target.types["struct napi_struct"][1]
     raw = bytearray(target.size_of("struct napi_struct"))
     raw[members["poll_list"].offset:members["poll_list"].offset + members["poll_list"].size] = \

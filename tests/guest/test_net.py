@@ -75,6 +75,22 @@ def test_what_a_cpu_does_with_a_napi_context(state, words, expected):
     assert (napi.enabled, napi.scheduled, napi.polling, napi.cpu) == expected and napi.absent == {}
 
 
+@pytest.mark.parametrize("index, array, weight, flags", [(1, "sq", 0, made.IFF_UP), (0, "rq", 64, 0)],
+                         ids=["napi_tx is off", "the interface was never up"])
+def test_before_linux_5_9_a_context_that_was_never_enabled_looks_scheduled(index, array, weight, flags):
+    target = made_net()
+    target.change("struct net_device", made.NET, flags=flags)
+    set_napi(target, array, 0, SCHED, weight=weight)
+    napi = about(target, index).napi
+    assert (napi.enabled, napi.scheduled, napi.polling, napi.cpu) == DISABLED
+
+
+def test_a_context_that_polls_while_the_interface_is_up_was_enabled():
+    target = made_net()
+    set_napi(target, "sq", 0, SCHED)
+    assert about(target, 1).napi.polling is True
+
+
 def test_a_threaded_napi_context_tells_only_that_it_is_scheduled():
     target = made_net()
     set_napi(target, "rq", 0, LISTED | SCHED | THREADED)

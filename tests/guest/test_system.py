@@ -41,6 +41,16 @@ def test_a_machine_without_a_uuid():
     assert found.uuid is None and "firmware tables" in found.absent["uuid"]
 
 
+def test_the_uuid_of_linux_5_8_and_later():
+    target = machine()
+    table = target.symbols["dmi_ident"]
+    serial, uuid = (target.read(table + 8 * number, 8) for number in (7, 8))
+    target.poke(table + 8 * 7, bytes(8) + target.read(table + 8 * 6, 8) + serial + uuid)
+    assert system(target).uuid == "4c4c4544-0042-3510-8051-c4c04f4e3132"
+    target.poke(table + 8 * 10, bytes(8))
+    assert system(target).uuid is None, "the serial is none"
+
+
 def test_a_command_line_without_end_is_cut():
     target = machine()
     text = target.new("a long text", b"x" * 10000)

@@ -11,7 +11,8 @@ from ..target.view import View
 
 OPERATIONS: Dict[int, str] = {0: "read", 1: "write", 2: "flush", 3: "discard", 5: "secure_erase", 9: "write_zeroes",
                               32: "scsi_in", 33: "scsi_out", 34: "drv_in", 35: "drv_out"}
-"""enum req_op of include/linux/blk_types.h; scsi_in and scsi_out until Linux 5.15."""
+"""enum req_op of include/linux/blk_types.h; scsi_in and scsi_out until Linux 5.13 (da6269da4cfe "block: remove
+REQ_OP_SCSI_{IN,OUT}")."""
 
 IN_FLIGHT = 1
 """MQ_RQ_IN_FLIGHT."""

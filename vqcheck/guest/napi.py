@@ -20,8 +20,12 @@ THREADED before Linux 5.12."""
 OLD = "this kernel's NAPI state bits are older than Linux 4.12 and not told apart"
 
 
-def read(napi: View, new_bits: bool) -> Napi:
-    """What a struct napi_struct says; `new_bits` as of Linux 4.12.  Never raises: what is missing has its reason."""
+def read(napi: View, new_bits: bool, up: Optional[bool] = None) -> Napi:
+    """What a struct napi_struct says.  Never raises: what is missing has its reason.
+
+    new_bits: its state bits are those of Linux 4.12.
+    up: whether the interface is; None for not known.
+    """
     absent = Absences()
     state = absent.take("state", napi.uint, "state")
     if state is None:
@@ -36,7 +40,7 @@ def read(napi: View, new_bits: bool) -> Napi:
         return Napi(state=Hex(state), absent=dict(absent))
     # Whoever disables NAPI takes SCHED and NPSVC and keeps them (since Linux 4.3, 2d8bff12699a "netpoll: Close race
     # condition between poll_one_napi and napi_disable"); netpoll holds both only while it is the owner.
-    enabled = owner is not None or state & (SCHED | NPSVC) != SCHED | NPSVC
+    enabled = owner is not None or state & (SCHED | NPSVC) != SCHED | NPSVC and not _is_fresh(napi, state, up)
     scheduled = enabled and bool(state & SCHED)
     return Napi(
         state=Hex(state),
@@ -46,6 +50,17 @@ def read(napi: View, new_bits: bool) -> Napi:
         cpu=absent.take("cpu", _cpu, napi) if scheduled and owner is None else owner,
         absent=dict(absent),
     )
+
+
+def _is_fresh(napi: View, state: int, up: Optional[bool]) -> bool:
+    """Whether a context has SCHED only because nobody has enabled it yet.
+
+    netif_napi_add() sets it, and NPSVC too since Linux 5.9 only and in stable kernels of that time (96e97bc07e90 "net:
+    disable netpoll on fresh napis").  virtnet_open() does not enable contexts of weight 0: transmit without napi_tx.
+    """
+    if state & (SCHED | NPSVC) != SCHED:
+        return False
+    return up is False or napi.has("weight") and napi.sint("weight") == 0
 
 
 def _netpoll(napi: View) -> Optional[int]:

@@ -18,7 +18,7 @@ def layout_bits(queue: View) -> int:
     """The queue's layout as the bits PACKED and IN_ORDER.  Raises TargetError."""
     if queue.has("packed_ring"):
         return PACKED if queue.flag("packed_ring") else 0
-    if queue.has("layout"):  # by Linux 7.2 an enumeration: split, packed, and both again for in-order
+    if queue.has("layout"):  # f6a15d854986 "virtio_ring: add in order support", in Linux 7.2
         value = queue.uint("layout")
         if value > PACKED | IN_ORDER:
             raise Corrupt(f"the queue's layout is {value}")

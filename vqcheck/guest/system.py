@@ -13,8 +13,10 @@ from ..target.errors import NotSupported, TargetError
 from ..target.target import Target
 from ..target.view import View
 
-DMI_STRINGS = 24
-"""More than enum dmi_field has entries; its numbers changed over time, a UUID's form did not."""
+DMI_PRODUCT_UUIDS = (8, 10)
+"""DMI_PRODUCT_UUID in enum dmi_field of include/linux/mod_devicetable.h: since Linux 5.8 the second (f5152f4ded3c
+"firmware/dmi: Report DMI Bios & EC firmware release").  Nothing that can look like a UUID ever had the other number;
+the product's serial does look like one, and need not be the VM's: OpenStack may put the host's there (sysinfo_serial)."""
 
 COMMAND_LINE_LIMIT = 4096
 """Bytes; COMMAND_LINE_SIZE is 2048 on x86 and arm64, 4096 on s390."""
@@ -69,7 +71,7 @@ def _utsname(target: Target) -> View:
 
 def _uuid(target: Target) -> Optional[str]:
     table = target.address_of("dmi_ident")
-    for entry in range(DMI_STRINGS):
+    for entry in DMI_PRODUCT_UUIDS:
         try:
             text = target.read_string(target.read_pointer(table + entry * target.pointer_size), 64)
         except TargetError:

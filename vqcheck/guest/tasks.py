@@ -63,7 +63,7 @@ def _waiter(request: View) -> int:
     """The address of the task."""
     end_io = _symbol(request, "end_io")
     if end_io == "blk_end_sync_rq":
-        # struct blk_rq_wait begins with the completion that stood alone until Linux 6.0.
+        # struct blk_rq_wait of Linux 6.1 begins with the completion that stood alone in 5.10.
         return _on_completion(request.target, request.pointer("end_io_data"))
     address = request.pointer("bio")
     if address == 0:

@@ -27,8 +27,8 @@ STACK_XOFF = 1 << 1
 
 TOKEN_TAG = 3
 """Bits of a transmit token that are no part of its address.  They tell an sk_buff from an XDP frame, but not in the
-same way everywhere: bit 0 marked an XDP frame first (Linux 5.0, 5050471d35d1) and bit 1 an orphaned sk_buff later, in
-stable releases of 6.1 too; enum virtnet_xmit_type then made 1 the orphan and 2 the frame.  sk_buff.dev tells it in
+same way everywhere: bit 0 marked an XDP frame first (Linux 5.0) and bit 1 an orphaned sk_buff later, in stable
+releases of 6.1 too; enum virtnet_xmit_type then made 1 the orphan and 2 the frame.  sk_buff.dev tells it in
 all of them."""
 
 
@@ -113,7 +113,13 @@ class NetDriver(Driver):
         # Transmit queues have had NAPI since Linux 4.12 (b92f1e6751a6 "virtio-net: transmit napi"); where they have a
         # context, the state bits are those of 4.11 and later.
         new_bits = self.target.member("struct send_queue", "napi") is not None
-        return napi.read(one.embedded("struct napi_struct", "napi"), new_bits)
+        return napi.read(one.embedded("struct napi_struct", "napi"), new_bits, self._is_up())
+
+    def _is_up(self) -> Optional[bool]:
+        try:
+            return bool(self._interface().uint("flags") & IFF_UP)
+        except TargetError:
+            return None
 
     def _tx_queue(self, pair: int) -> TxQueue:
         net = self._interface()

@@ -109,7 +109,7 @@ class ScsiDriver(DiskDriver):
 
 
 def _block_request(command: View) -> View:
-    # scsi_cmnd.request until Linux 5.15; since 5.16 it is only known that the command lies behind its request.
+    # scsi_cmnd.request is in Linux 5.10 and not in 6.1, where the command only lies behind its request.
     if command.has("request"):
         return command.follow("struct request", "request")
     return block_requests.of_pdu(command.target, command.address)
@@ -120,7 +120,7 @@ def _cdb(command: View) -> str:
     if not 0 < length <= MAX_CDB:
         raise Corrupt(f"a command of {length} bytes")
     member = command.target.member_of("struct scsi_cmnd", "cmnd")
-    if member.size == command.target.pointer_size:  # until Linux 5.17 a pointer, since then an array
+    if member.size == command.target.pointer_size:  # a pointer in Linux 5.10, an array in 6.1
         raw = command.target.read(command.pointer("cmnd"), length)
     else:
         raw = command.raw("cmnd")[:length]
