@@ -99,14 +99,15 @@ def sentences(device: Device, disk: BlockQueue) -> List[str]:
 def _context(context: HardwareQueue) -> List[str]:
     said, name = [], f"hctx {context.queue_num}"
     if context.stopped:
-        said.append(f"{name} is stopped (BLK_MQ_S_STOPPED): the driver had no room, and a completion has to start it "
-                    "again")
+        said.append(f"{name} is stopped (BLK_MQ_S_STOPPED): it takes no request until the driver starts it again, "
+                    "as virtio-blk does with the next completion after its ring was full")
     if context.dispatch:
         said.append(f"{plural(context.dispatch, 'request')} on the dispatch list of {name}: the driver has not taken "
                     "them")
     for tags, kind in ((context.tags, "tag"), (context.sched_tags, "scheduler tag")):
         if tags is not None and tags.waiters:
-            said.append(f"tasks wait for a free {kind} of {name} ({slashed(tags.in_use, tags.depth)} in use)")
+            said.append(f"{tags.waiters} {'waits' if tags.waiters == 1 else 'wait'} for a free {kind} of {name} "
+                        f"({slashed(tags.in_use, tags.depth)} in use): tasks, or the hardware context itself")
     return said
 
 
