@@ -58,7 +58,7 @@ record: $(VENV)/lab-tools
 	$(BIN)/python -m tests.regenerate
 
 benchmark: $(VENV)/lab-tools
-	$(BIN)/python -m pytest benchmarks
+	$(BIN)/python -m pytest -s benchmarks
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

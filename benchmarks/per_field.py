@@ -1,7 +1,7 @@
 """What an engineer's own script for crash would do: each fact by its own question to the debugger.
 
-`ask(kind, address, path)` reads one member of one struct, whatever it takes: a gdb expression, or a read of the
-member's bytes.  Gathers the same as per_field_drgn.py, which is no more than `vqstate` gathers of every virtio disk.
+Gathers the same as per_field_drgn.py, which is less than `vqstate` gathers of every virtio disk: no block layer, no
+waiting tasks, nothing that failed and why.  Offsets and sizes are asked for once.
 """
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
@@ -11,17 +11,59 @@ REQUEST = ("tag", "cmd_flags", "__sector", "__data_len", "start_time_ns", "io_st
 
 
 class Debugger(NamedTuple):
-    """What the script asks of a debugger."""
+    """What the script asks of a debugger; kinds are names of structs."""
 
     ask: Callable[[str, int, str], int]
-    """A member's value, by struct, address and path."""
+    """A member's value, by kind, address and path."""
+    number: Callable[[int, int], int]
+    """An unsigned integer, by address and bytes."""
+    string: Callable[[int], str]
     offset: Callable[[str, str], int]
     size: Callable[[str], int]
     symbol: Callable[[str], int]
     symbol_name: Callable[[int], Any]
-    number: Callable[[int, int], int]
-    """An unsigned integer at an address, of so many bytes."""
-    string: Callable[[int], str]
+
+
+class Types(NamedTuple):
+    """What a debugger tells of types and symbols."""
+
+    member: Callable[[str, str], Any]
+    """(offset, size), by `struct NAME` and path."""
+    size: Callable[[str], Any]
+    symbol: Callable[[str], Any]
+    symbol_name: Callable[[int], Any]
+
+
+def by_reading(types: Types, read: Callable[[int, int], bytes]) -> Debugger:
+    """A debugger of which nothing is asked but to read some bytes at an address."""
+    places: Dict[Tuple[str, str], Tuple[int, int]] = {}
+    sizes: Dict[str, int] = {}
+
+    def place(kind: str, path: str) -> Tuple[int, int]:
+        if (kind, path) not in places:
+            places[kind, path] = types.member(f"struct {kind}", path)
+        return places[kind, path]
+
+    def ask(kind: str, address: int, path: str) -> int:
+        offset, size = place(kind, path)
+        return int.from_bytes(read(address + offset, size), "little")
+
+    def number(address: int, size: int) -> int:
+        return int.from_bytes(read(address, size), "little")
+
+    def string(address: int) -> str:
+        raw = b""
+        while b"\0" not in raw:
+            raw += read(address + len(raw), 16 - (address + len(raw)) % 16)
+        return raw.split(b"\0")[0].decode("latin-1")
+
+    def size_of(kind: str) -> int:
+        if kind not in sizes:
+            sizes[kind] = types.size(f"struct {kind}")
+        return sizes[kind]
+
+    return Debugger(ask, number, string, lambda kind, path: place(kind, path)[0], size_of, types.symbol,
+                    types.symbol_name)
 
 
 def disks(debugger: Debugger) -> List[Facts]:

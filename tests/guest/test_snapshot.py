@@ -202,3 +202,11 @@ def test_a_callback_without_a_name_is_its_address():
     target = machine()
     del target.symbols["virtblk_done"]
     assert queue_of(target).driver.callback == f"{made.CALLBACK:#x}"
+
+
+def test_a_device_without_a_driver_is_listed_as_such():
+    guest = machine()
+    at = next(device.guest.address for device in take(guest).devices if device.name == "vdb")
+    guest.poke(at + guest.offset("virtio_device", "dev") + guest.offset("device", "driver"), bytes(guest.pointer_size))
+    (device,) = take(guest, "vdb").devices
+    assert device.guest.driver is None and device.guest.absent["driver"] == "no driver is bound to it"

@@ -14,7 +14,7 @@ from vqcheck.snapshot.model import Queue, Snapshot
 from vqcheck.snapshot.read import read, read_file
 from vqcheck.target import elf
 
-from . import debugger, inject, sides, vmcore
+from . import debugger, inject, layouts, sides, vmcore
 from .capture import Capture, take
 from .kernel import kernel
 from .live import MEMORY_MB, Frame, LiveMachine, Witness
@@ -131,6 +131,19 @@ def test_every_kind_of_dump_shows_the_same(dumps: Dumps, expected: Snapshot, kin
     assert queue.ring is not None and queue.ring.used_idx > 8
     note = f"{dumps.files[kind]} lacks VMCOREINFO in its headers; the kernel's was found in its memory"
     assert err == (f"vqcheck guest: {note}\n" if kind == "no VMCOREINFO" else "")
+
+
+@pytest.fixture(scope="module")
+def saved(dumps: Dumps) -> pathlib.Path:
+    """The kernel's layout file."""
+    return layouts.save(dumps.capture.kernel, dumps.capture.directory / "x.vqlayout")
+
+
+@pytest.mark.parametrize("kind", [*DERIVED, *QEMUS, UNFLATTENED])
+def test_a_layout_does_for_every_kind_of_dump(dumps: Dumps, expected: Snapshot, saved: pathlib.Path, kind: str,
+                                              tmp_path: pathlib.Path) -> None:
+    found = layouts.guest(dumps.files[kind], saved, tmp_path / "g.json")
+    assert found.devices == expected.devices and found.target == expected.target
 
 
 def test_crash_sees_the_same(dumps: Dumps, expected: Snapshot) -> None:

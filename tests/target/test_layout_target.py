@@ -108,7 +108,7 @@ def test_names_that_the_layout_lacks_are_looked_for(known, debugger):
 
 def test_a_layout_of_the_same_build_is_taken(known, debugger):
     target = on_kernel(Use(known), debugger, VMCOREINFO)
-    assert (target.bias, target.identity().warning) == (SLIDE, None)
+    assert (target.bias, target.identity().warning, target.identity().build_id) == (SLIDE, None, BUILD_ID)
     assert target.identity().debugger == "a double with a layout file"
 
 
@@ -123,6 +123,7 @@ def test_a_layout_of_another_build_is_refused(known, debugger):
 def test_by_force_it_is_used_with_a_warning(known, debugger):
     target = on_kernel(Use(known, force=True), debugger, {**VMCOREINFO, "BUILD-ID": OTHER})
     assert target.symbol("_stext") == STEXT + SLIDE
+    assert target.identity().build_id is None
     assert OTHER in target.identity().warning and "it was used by force" in target.identity().warning
 
 

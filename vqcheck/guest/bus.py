@@ -6,7 +6,7 @@ Nothing here needs the debug information of a module: the bus is found by its na
 from typing import Iterator, List, NamedTuple, Optional
 
 from ..snapshot.model import Bus
-from ..target.errors import Corrupt, TargetError
+from ..target.errors import Corrupt, NotSupported, TargetError
 from ..target.target import Target
 from ..target.view import View, container_of
 from .lists import children, subsystem, subsystem_devices
@@ -110,5 +110,7 @@ def device_name(device: View) -> Optional[str]:
 
 
 def driver_name(device: View) -> Optional[str]:
-    """The name of the driver that a device is bound to.  Raises NullPointer when there is none."""
+    """The name of the driver that a device is bound to.  Raises NotSupported when there is none."""
+    if device.pointer("driver") == 0:
+        raise NotSupported("no driver is bound to it")
     return device.follow("struct device_driver", "driver").string("name")

@@ -86,7 +86,10 @@ class LayoutTarget(Target):
 
     def identity(self) -> Identity:
         known = self.memory.identity()
-        return known._replace(debugger=f"{known.debugger} with a layout file", warning=self._warning)
+        # A layout that needs no warning has been seen to be of the same build.
+        build_id = known.build_id or (self.layout.about.build_id if self._warning is None else None)
+        return known._replace(debugger=f"{known.debugger} with a layout file", build_id=build_id,
+                              warning=self._warning)
 
 
 class Use(NamedTuple):
