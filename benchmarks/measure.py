@@ -132,6 +132,7 @@ def count(debugger: Debugger) -> int:
 def estimate(fast: Debugger, slow: Debugger, sample: int) -> Total:
     """How long the script would take with a slow debugger, by a sample of its questions."""
     asked = count(fast)
-    some = Counted(fast, slow, max(1, asked // sample))
-    disks(some.debugger())
+    for _ in range(2):  # the first time it learns its types
+        some = Counted(fast, slow, max(1, asked // sample))
+        disks(some.debugger())
     return Total(some.seconds / some.sampled * asked, asked, some.sampled)

@@ -3,6 +3,7 @@ import pytest
 
 from tests.guest import machine as made
 from tests.guest.machine import RELEASES, WITH_PACKED_RINGS, machine
+from tests.guest.made.queues import AVAIL, INDIRECT
 from vqcheck.guest.snapshot import take
 
 SPLIT = pytest.mark.parametrize("release", RELEASES)
@@ -145,3 +146,22 @@ def test_devices_of_many_kinds_are_all_there(release):
 def test_a_disk_is_found_where_the_kernel_keeps_its_device(release):
     guest = take(machine(release), "vdb").devices[0].guest
     assert (guest.disk, guest.virtio_blk, guest.driver) == (made.GENDISK, made.VIRTIO_BLK, "virtio_blk")
+
+
+def test_an_id_that_was_given_out_again_has_its_last_table():
+    """Head 5 was used before its turn and is in flight again, without a table: at 29 lies what it was before."""
+    target = machine("6.1", is_packed=True)
+    for place, head, size, flags in ((28, 0, 48, AVAIL | INDIRECT), (29, 5, 48, AVAIL | INDIRECT), (30, 5, 512, AVAIL),
+                                     (31, 6, 64, AVAIL | INDIRECT)):
+        target.poke(made.DESC + 16 * place, b"".join(target.encode(value, width) for value, width in (
+            (0x100000, 8), (size, 4), (head, 2), (flags, 2))))
+    queue = take(target, "vdb").devices[0].queues[0]
+    assert queue.used == []
+    assert [(one.head, one.indirect) for one in queue.in_flight] == [(0, 3), (5, None), (6, 4), (7, None)]
+    assert [one.head for one in queue.in_flight if "indirect" in one.absent] == [7]
+
+
+def test_a_table_whose_descriptor_the_device_has_written_over_is_not_known():
+    queue = take(machine("6.1", is_packed=True), "vdb").devices[0].queues[0]
+    assert [entry.id for entry in queue.used] == [0, 5, 6, 7]
+    assert all(one.indirect is None and "written over" in one.absent["indirect"] for one in queue.in_flight)

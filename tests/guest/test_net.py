@@ -144,6 +144,12 @@ def test_an_xdp_frame_is_no_packet(tag):
     assert (found.kind, found.bytes, found.absent) == ("buffer", None, {})
 
 
+def test_the_token_of_an_af_xdp_frame_is_no_address():
+    target = made_net()
+    found = made.driver(target).request("tx", 7, 1514 << 4 | 3)
+    assert (found.kind, found.bytes, found.absent) == ("buffer", None, {}) and target.reads == []
+
+
 def test_an_untagged_token_that_is_no_packet_of_the_interface():
     found = made.driver(made_net()).request("tx", 7, made.XDP_FRAME)
     assert found.kind is None and "no packet of this interface" in found.absent["kind"]

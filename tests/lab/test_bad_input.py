@@ -1,5 +1,6 @@
 """What goes wrong at 3 a.m., on a real capture: each is one clear line that says what to do."""
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -65,12 +66,12 @@ def test_crash_survives_every_mistake(capture: Capture) -> None:
     output = sides.crash(capture.directory, capture.vmcore, [
         "vqstate nosuch", "vqstate --nonsense", "vqstate vdb | head -1", f"vqstate vdb > {capture.directory}/out",
         "vqstate -h", "vqstate vdb -o /no/such/folder/guest.json", "help vqstate", "vqstate"])
-    assert "vqstate: this guest has no disk 'nosuch'; its virtio disks: vda, vdb" in output
+    assert "vqstate: this guest has no virtio device 'nosuch'; it has: vda, vdb" in output
     assert "unrecognized arguments: --nonsense" in output
     assert "vqstate: /no/such/folder/guest.json: No such file or directory" in output
     assert "vdb, virtio-blk" in (capture.directory / "out").read_text()
     assert output.count("usage: vqstate") >= 2 and "DESCRIPTION" in output
-    assert "vda   0000:00:01.0" in output, "the session must have gone on to the last command"
+    assert re.search(r"^vda .* 0000:00:01\.0 ", output, re.MULTILINE), "the session went on to the last command"
     assert "Traceback" not in output
 
 

@@ -1,6 +1,7 @@
 """crash 9: the same capture read by it and by Debian 12's crash 8, and by both without their knowledge of modules."""
 import json
 import pathlib
+import re
 import shutil
 import tempfile
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple
@@ -74,9 +75,9 @@ def test_both_record_the_same(by_crash_8: Read, by_crash_9: Read) -> None:
 
 
 def test_both_print_the_same(by_crash_8: Read, by_crash_9: Read) -> None:
-    def queue_table(output: str) -> List[str]:
-        return output[output.index("queue  size"):].splitlines()
-    assert queue_table(by_crash_9.output) == queue_table(by_crash_8.output)
+    def device(output: str) -> List[str]:
+        return output[output.index("vdb, virtio-blk"):].splitlines()
+    assert device(by_crash_9.output) == device(by_crash_8.output)
 
 
 @pytest.mark.parametrize("crash", [sides.crash, crash9.crash], ids=["8", "9"])
@@ -93,5 +94,5 @@ def test_crash_9_survives_every_mistake(capture: Capture) -> None:
     assert "vqstate: /no/such/folder/guest.json: No such file or directory" in output
     assert "vdb, virtio-blk" in (capture.directory / "out").read_text()
     assert output.count("usage: vqstate") >= 2 and "DESCRIPTION" in output
-    assert "vda   0000:00:01.0" in output, "the session must have gone on to the last command"
+    assert re.search(r"^vda .* 0000:00:01\.0 ", output, re.MULTILINE), "the session went on to the last command"
     assert "Traceback" not in output

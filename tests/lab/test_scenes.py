@@ -79,7 +79,9 @@ def test_the_same_walk_through_drgn_gives_the_same_queues(seen: Seen) -> None:
     program.load_debug_info([str(linux.vmlinux), *map(str, linux.debug_modules.glob("*.ko"))])
     witness = take(DrgnTarget(program), "vdb")
     assert witness.devices == seen.guest.snapshot.devices
-    assert witness.target == seen.guest.snapshot.target
+    # crash does not say which build of the kernel it was given.
+    assert witness.target._replace(build_id=None, absent={}) == seen.guest.snapshot.target._replace(
+        build_id=None, absent={})
 
 
 def test_the_guests_interrupt_is_the_one_in_proc_interrupts(seen: Seen) -> None:

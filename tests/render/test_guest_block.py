@@ -14,10 +14,12 @@ hctx  state  stopped  dispatch  active  tags     started  waiters  sched tags   
 ----  -----  -------  --------  ------  -------  -------  -------  ----------  -------
    0  0x1    yes             2       0  128/128      128        3  200/256           0
    1  -      -               -       -  -              -        -  -                 -
-  * hctx 0 is stopped (BLK_MQ_S_STOPPED): the driver had no room, and a completion has to start it
-    again
+All disks of the host share these tags: active is of this disk, tags used, started and waiters are
+    of all.
+  * hctx 0 is stopped (BLK_MQ_S_STOPPED): it takes no request until the driver starts it again, as
+    virtio-blk does with the next completion after its ring was full
   * 2 requests on the dispatch list of hctx 0: the driver has not taken them
-  * tasks wait for a free tag of hctx 0 (128/128 in use)"""
+  * 3 wait for a free tag of hctx 0 (128/128 in use): tasks, or the hardware context itself"""
 
 
 def disk(waiting=0, **changes):

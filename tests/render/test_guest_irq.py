@@ -41,7 +41,7 @@ def test_no_interrupt_is_nothing_to_show():
 @pytest.mark.parametrize("changes, state, sentence", [
     ({"depth": 1}, "disabled", "irq 27 is disabled (depth 1)"),
     ({"masked": True}, "masked", "irq 27 is masked"),
-    ({"pending": True}, "pending", "irq 27 is pending: an interrupt came and was not handled"),
+    ({"pending": True}, "pending", "irq 27 is pending: an interrupt came and is still to be handled"),
     ({"in_progress": True}, "in progress", "irq 27 is in progress: a CPU is inside its handler"),
     ({"spurious_disabled": True, "unhandled": 99901}, "spurious-disabled",
      "the kernel has turned irq 27 off, as nobody handled it (IRQS_SPURIOUS_DISABLED, 99901 unhandled)"),
@@ -53,6 +53,14 @@ def test_what_is_wrong(changes, state, sentence):
     assert guest_irq.irq_rows(device(irq))[0][8] == state
     assert f"  * {sentence[:40]}" in guest_irq.block(device(irq, irq))[0]
     assert bool(guest_irq.problems(irq)) == (state != "in progress")
+
+
+def test_a_managed_interrupt_whose_cpus_are_gone_is_said_once():
+    gone = FULL._replace(depth=1, masked=True, effective_online=False, effective_affinity="3")
+    assert guest_irq.problems(gone) == ["shut down with CPU 3, which is offline"]
+    (sentence,) = guest_irq.sentences(gone)
+    assert sentence.startswith("irq 27 is shut down (disabled and masked)") and "CPUs goes offline, here 3" in sentence
+    assert guest_irq.problems(gone._replace(pending=True))[1:] == ["pending"]
 
 
 def test_the_offline_cpu_is_marked():

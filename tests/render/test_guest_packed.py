@@ -3,6 +3,7 @@ import pytest
 
 from tests.builders import packed_queue, pair, with_queues
 from vqcheck.render import guest_packed, guest_text
+from vqcheck.snapshot.kinds import Hex
 from vqcheck.snapshot.model import PackedEvent
 from vqcheck.virtio.devices import NET
 from vqcheck.virtio.packed import Position
@@ -11,7 +12,7 @@ BLOCK = """\
 queue 0: 8 descriptors from last_used_idx to next_avail_idx:
 position  id  len  addr    flags   in words
 --------  --  ---  ------  ------  --------------
-250:1     11    1  0x0     0x8082  used WRITE
+250:1     11    1  -       0x8082  used WRITE
 251:1     11  512  0x1000  0x81    available NEXT
 252:1     11  512  0x1000  0x81    available NEXT
 253:1     11  512  0x1000  0x80    available
@@ -44,6 +45,13 @@ def test_whose_a_descriptor_is_stays_open_where_the_lap_is_not_known():
     queue = packed_queue((2,), driver={"used_wrap_counter": None})
     rows = guest_packed.descriptor_rows(queue)
     assert [(row[0], row[-1]) for row in rows] == [("250", "NEXT"), ("251", None)]
+
+
+def test_the_length_of_a_used_descriptor_is_one_only_where_the_device_has_written():
+    queue = packed_queue((1,), (0,))
+    (one,) = queue.packed.descriptors
+    plain = queue._replace(packed=queue.packed._replace(descriptors=[one._replace(flags=Hex(0x8080))]))
+    assert guest_packed.descriptor_rows(plain)[0][1:4] == (one.id, None, None)
 
 
 def test_very_many_descriptors_are_cut():

@@ -72,6 +72,7 @@ def test_nothing_is_said_of_interrupts_when_the_features_and_the_flag_are_not_kn
 @pytest.mark.parametrize("scene, sentence", [
     ({"driver": {"broken": True}}, "the driver has given this queue up (broken)"),
     ({"driver": {"num_added": 2}}, "2 buffers added for which the driver has not yet decided whether to kick"),
+    ({"driver": {"num_added": 3}, "guest_queue": {"layout": "packed"}}, "3 descriptors added for which the driver"),
     ({"driver": {"avail_idx_shadow": 43937}}, "avail_idx_shadow 43937 is not what the ring says: avail->idx 43936"),
     ({"guest_queue": {"in_flight": []}, "last_used": 43932},
      "the driver holds 0 heads in flight where the indexes say 4"),

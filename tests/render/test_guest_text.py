@@ -232,6 +232,13 @@ def test_everything_that_is_known_of_a_request():
     assert columns(text[text.rindex("queue  head"):], "queue  head") == ["0", "0", "2+3"]
 
 
+def test_a_table_that_is_not_known_is_not_shown_as_none():
+    one = only_queue(pair(avail=1, used=0)[0]).in_flight[0]._replace(descriptors=1)
+    lost = one._replace(absent={"indirect": "the device has written over the descriptor"})
+    device = with_queues(pair()[0], only_queue(pair()[0])._replace(in_flight=[lost])).devices[0]
+    assert guest_requests.request_rows(device)[0][-1] == "1+?"
+
+
 def test_the_command_is_left_out_where_the_operation_says_it():
     guest = pair(avail=1, used=0)[0]
     queue = only_queue(guest)

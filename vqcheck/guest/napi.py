@@ -35,12 +35,13 @@ def read(napi: View, new_bits: bool, up: Optional[bool] = None) -> Napi:
         absent["enabled"] = absent["polling"] = absent["cpu"] = OLD
         return Napi(state=Hex(state), scheduled=bool(state & SCHED), absent=dict(absent))
     owner = absent.take("enabled", _netpoll, napi)
+    fresh = absent.take("enabled", _is_fresh, napi, state, up)
     if "enabled" in absent:
         absent.update((field, absent["enabled"]) for field in ("scheduled", "polling", "cpu"))
         return Napi(state=Hex(state), absent=dict(absent))
     # Whoever disables NAPI takes SCHED and NPSVC and keeps them (since Linux 4.3, 2d8bff12699a "netpoll: Close race
     # condition between poll_one_napi and napi_disable"); netpoll holds both only while it is the owner.
-    enabled = owner is not None or state & (SCHED | NPSVC) != SCHED | NPSVC and not _is_fresh(napi, state, up)
+    enabled = owner is not None or state & (SCHED | NPSVC) != SCHED | NPSVC and not fresh
     scheduled = enabled and bool(state & SCHED)
     return Napi(
         state=Hex(state),

@@ -2,7 +2,7 @@
 
 Source: Linux drivers/virtio/virtio_ring.c (struct vring_virtqueue_packed, since Linux 5.0).
 """
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..snapshot.driver_model import DriverState
 from ..snapshot.kinds import Hex
@@ -15,7 +15,7 @@ from ..target.view import View
 from ..virtio import packed
 from ..virtio.packed import Position
 from .drivers import Driver
-from .rings import FreeList, space, walk_free_list
+from .rings import Batch, FreeList, begun_batch, space, walk_free_list
 
 NOT_SPLIT = "not applicable: the ring is packed"
 
@@ -51,13 +51,14 @@ def read(target: Target, outer: View, queue: Queue, mask: Optional[int], driver:
     if states is not None:
         found = [driver.request(queue.role, head, one.data)._replace(descriptors=one.num)
                  for head, one in enumerate(states) if one.data]
-        if walk is not None:
-            found = _with_chains(found, walk)
+    run = None if walk is None else absent.take("used", _run, outer, state, walk, states)
+    if found is not None:
+        found = _with_tables(found, walk, run, absent.get("used"))
     return queue._replace(
         size=num,
         rings=absent.take("rings", _rings, outer, mask),
         packed=_shared(target, outer, walk, absent.get("used")),
-        used=None if walk is None else absent.take("used", _used, walk, states, found),
+        used=None if run is None else [UsedEntry(one.position.offset, one.id, one.len) for one in run.buffers],
         in_flight=found,
         driver=_accounting(target, outer, state, num, found),
     )
@@ -128,12 +129,11 @@ def _walk(target: Target, outer: View, state: DriverState, num: int) -> _Walk:
     return _Walk(packed.decode_descriptors(raw), last_used, next_avail)
 
 
-def _between(walk: _Walk) -> List[Tuple[int, packed.Descriptor]]:
-    """The descriptors from the oldest that the driver waits for up to where it puts the next one."""
+def _from(walk: _Walk, start: Position) -> List[Tuple[Position, packed.Descriptor]]:
+    """The descriptors from a position up to where the driver puts the next one."""
     num = len(walk.ring)
-    places = [(walk.last_used.offset + step) % num
-              for step in range(packed.distance(walk.next_avail, walk.last_used, num))]
-    return [(place, walk.ring[place]) for place in places]
+    places = [packed.advance(start, step, num) for step in range(packed.distance(walk.next_avail, start, num))]
+    return [(place, walk.ring[place.offset]) for place in places]
 
 
 def _shared(target: Target, outer: View, walk: Optional[_Walk], why_not: Optional[str]) -> PackedRing:
@@ -142,8 +142,8 @@ def _shared(target: Target, outer: View, walk: Optional[_Walk], why_not: Optiona
     if walk is None:
         absent["descriptors"] = why_not or "not known"
     else:
-        descriptors = [PackedDescriptor(place, Hex(one.addr), one.len, one.id, Hex(one.flags))
-                       for place, one in _between(walk)]
+        descriptors = [PackedDescriptor(place.offset, Hex(one.addr), one.len, one.id, Hex(one.flags))
+                       for place, one in _from(walk, walk.last_used)]
     return PackedRing(
         driver_event=absent.take("driver_event", _event, target, outer, "driver"),
         device_event=absent.take("device_event", _event, target, outer, "device"),
@@ -157,22 +157,63 @@ def _event(target: Target, outer: View, writer: str) -> PackedEvent:
     return PackedEvent(area.off_wrap, area.flags)
 
 
-def _used(walk: _Walk, states: Optional[List[_State]], found: Optional[List[Request]]) -> List[UsedEntry]:
+def _run(outer: View, state: DriverState, walk: _Walk, states: Optional[List[_State]]) -> packed.UsedRun:
     """What the device gave back and the driver has not consumed.  Raises TargetError."""
-    if states is None or found is None:
+    if states is None:
         raise NotSupported("the chains in flight are not known, without which used descriptors are not found")
-    lengths = {one.head: one.descriptors for one in found}
-    run = packed.used_buffers(walk.ring, walk.last_used, lengths.get)
+    lengths = {head: one.num for head, one in enumerate(states) if one.data}
+    if state.in_order:
+        run = _run_in_order(walk, lengths, begun_batch(outer))
+    else:
+        run = packed.used_buffers(walk.ring, walk.last_used, lengths.get)
     if run.problem:
         raise Corrupt(run.problem)
-    return [UsedEntry(one.position.offset, one.id, one.len) for one in run.buffers]
+    return run
 
 
-def _with_chains(found: List[Request], walk: _Walk) -> List[Request]:
+def _run_in_order(walk: _Walk, lengths: Dict[int, int], batch: Optional[Batch]) -> packed.UsedRun:
+    """The rest of the batch that the driver has begun, of which the ring says nothing, and what was used after it."""
+    waiting, at = _oldest_first(walk, lengths), walk.last_used
+    begun: List[packed.UsedBuffer] = []
+    for head in packed.completed_batch(waiting, batch.last) if batch else ():
+        begun.append(packed.UsedBuffer(at, head, None, lengths[head]))
+        at = packed.advance(at, lengths[head], len(walk.ring))
+    if batch and not begun:
+        raise Corrupt(f"the driver is inside a batch up to id {batch.last}, which is not in flight")
+    rest = packed.used_buffers(walk.ring, at, lengths.get, waiting[len(begun):])
+    return rest._replace(buffers=(*begun, *rest.buffers))
+
+
+def _oldest_first(walk: _Walk, lengths: Dict[int, int]) -> List[int]:
+    """The buffer ids of an in-order queue: each is the place of its chain's first descriptor."""
+    num, at, found = len(walk.ring), walk.last_used, []
+    left = packed.distance(walk.next_avail, at, num)
+    while left > 0:
+        taken = lengths.get(at.offset, 0)
+        if not 1 <= taken <= left:
+            raise Corrupt(f"no chain in flight begins at {at.offset}, where the next one in order has to")
+        found.append(at.offset)
+        at, left = packed.advance(at, taken, num), left - taken
+    return found
+
+
+def _with_tables(found: List[Request], walk: Optional[_Walk], run: Optional[packed.UsedRun],
+                 why_not: Optional[str]) -> List[Request]:
     """The requests with the tables that their descriptors name, as far as the device has not written over them."""
-    indirect = {one.id: one.len // packed.DESC_BYTES for _, one in _between(walk)
-                if one.flags & packed.DESC_F_INDIRECT}
-    return [one._replace(indirect=indirect.get(one.head)) for one in found]
+    if walk is None or run is None:
+        why_not = why_not or "not known"
+        return [one._replace(absent={**one.absent, "indirect": why_not}) for one in found]
+    # Ids are given out again before the driver comes to where they stood: the last descriptor with an id is its own.
+    own = {one.id: one for place, one in _from(walk, run.end) if packed.is_available(one.flags, place.wrap)}
+    return [_with_table(one, own.get(one.head)) for one in found]
+
+
+def _with_table(one: Request, descriptor: Optional[packed.Descriptor]) -> Request:
+    if descriptor is None:
+        return one._replace(absent={**one.absent, "indirect": "the device has written over the descriptor"})
+    if not descriptor.flags & packed.DESC_F_INDIRECT:
+        return one
+    return one._replace(indirect=descriptor.len // packed.DESC_BYTES)
 
 
 def _accounting(target: Target, outer: View, state: DriverState, num: int,

@@ -31,6 +31,28 @@ def space(mask: Optional[int]) -> str:
     return "iova" if mask is not None and features.has(mask, features.ACCESS_PLATFORM) else "physical"
 
 
+NO_BATCH = 0xFFFFFFFF
+"""vring_virtqueue.batch_last.id while the driver is in no batch: UINT_MAX."""
+
+
+class Batch(NamedTuple):
+    """The rest of a batch that the driver has begun to consume: what it keeps of the one used entry for all of it."""
+
+    last: int
+    """The head, or buffer id, of the last buffer in it."""
+    len: int
+    """Bytes that the device wrote into that one."""
+
+
+def begun_batch(queue: View) -> Optional[Batch]:
+    """Where an in-order queue's driver stands inside a batch; None outside of one.  Raises TargetError.
+
+    Source: Linux virtqueue_get_buf_ctx_split_in_order() and virtqueue_get_buf_ctx_packed_in_order().
+    """
+    last = queue.uint("batch_last.id")
+    return None if last == NO_BATCH else Batch(last, queue.uint("batch_last.len"))
+
+
 class FreeList(NamedTuple):
     """The driver's list of free descriptors, walked."""
 

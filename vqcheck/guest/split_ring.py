@@ -14,8 +14,9 @@ from ..target.errors import Corrupt, NotSupported, TargetError
 from ..target.target import Target
 from ..target.view import View
 from ..virtio import event, features, split
+from ..virtio.packed import completed_batch
 from .drivers import Driver
-from .rings import FreeList, space, walk_free_list, without_chains
+from .rings import FreeList, begun_batch, space, walk_free_list, without_chains
 
 
 def read(target: Target, outer: View, queue: Queue, mask: Optional[int], driver: Driver, absent: Absences) -> Queue:
@@ -110,7 +111,31 @@ def _ring(target: Target, outer: View, num: int, order: str, state: DriverState,
         absent["used"] = f"used->idx {used.idx} is {waiting} ahead of last_used_idx {seen} in a ring of {num}"
         return ring, None
     entries = [(seen + step) & event.MASK for step in range(waiting)]
+    if state.in_order:
+        return ring, absent.take("used", _used_in_order, outer, avail, used, entries, num)
     return ring, [UsedEntry(idx, used.ring[idx % num].id, used.ring[idx % num].len) for idx in entries]
+
+
+def _used_in_order(outer: View, avail: split.AvailRing, used: split.UsedRing, entries: List[int],
+                   num: int) -> List[UsedEntry]:
+    """What the device has used, in the order in which it was made available.
+
+    One entry may stand for a batch; the slots of the others hold what an earlier lap has left.
+    """
+    heads = [avail.ring[idx % num] for idx in entries]
+    batch = begun_batch(outer)
+    found: List[UsedEntry] = []
+    while len(found) < len(entries):
+        idx = entries[len(found)]
+        element = used.ring[idx % num]
+        last, length = (element.id, element.len) if batch is None else batch
+        done = completed_batch(heads[len(found):], last)
+        if not done:
+            raise Corrupt(f"used entry {idx} stands for all up to head {last}, which is not the head of one of the "
+                          f"{len(entries) - len(found)} that are used")
+        found += [UsedEntry(at, head, length if head == last else None) for at, head in zip(entries[len(found):], done)]
+        batch = None
+    return found
 
 
 def _in_flight(target: Target, outer: View, role: str, num: int, driver: Driver) -> List[Request]:

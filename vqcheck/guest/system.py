@@ -16,7 +16,7 @@ from ..target.view import View
 DMI_PRODUCT_UUIDS = (8, 10)
 """DMI_PRODUCT_UUID in enum dmi_field of include/linux/mod_devicetable.h: since Linux 5.8 the second (f5152f4ded3c
 "firmware/dmi: Report DMI Bios & EC firmware release").  Nothing that can look like a UUID ever had the other number;
-the product's serial does look like one, and need not be the VM's: OpenStack may put the host's there (sysinfo_serial)."""
+the product's serial may, and need not be the VM's: OpenStack can put the host's there (sysinfo_serial)."""
 
 COMMAND_LINE_LIMIT = 4096
 """Bytes; COMMAND_LINE_SIZE is 2048 on x86 and arm64, 4096 on s390."""

@@ -90,10 +90,12 @@ def _ring(target: Target, outer: View, queue: Queue, context: DeviceContext, abs
 def _driver(target: Target, outer: View, bits: Optional[int]) -> DriverState:
     common = outer.embedded("struct virtqueue", "vq")
     absent = Absences()
+    if bits == PACKED | IN_ORDER:  # virtqueue_vring_attach_packed() leaves it as it was allocated
+        absent["free_head"] = "not applicable: a packed in-order queue has no use for it"
     state = DriverState(
         address=Hex(outer.address),
         num_free=absent.take("num_free", common.uint, "num_free"),
-        free_head=absent.take("free_head", outer.uint, "free_head"),
+        free_head=None if "free_head" in absent else absent.take("free_head", outer.uint, "free_head"),
         num_added=absent.take("num_added", outer.uint, "num_added"),
         in_order=None if bits is None else bool(bits & IN_ORDER),
         broken=absent.take("broken", outer.flag, "broken"),

@@ -13,6 +13,8 @@ from .words import age, bullet, hexadecimal, listed, plural, slashed, wrapped, y
 HARDWARE_QUEUES = ("hctx", "state", "stopped", "dispatch", "active", "tags\nused/of", "reserved", "started", "waiters",
                    "sched tags\nused/of", "sched\nwaiters")
 
+SHARED = "All disks of the host share these tags: active is of this disk, tags used, started and waiters are of all."
+
 UNITS = ("unit", "disk", "state")
 
 UNIT_LIMIT = 40
@@ -62,6 +64,9 @@ def _disk(device: Device, disk: BlockQueue) -> List[str]:
     lines = wrapped(escape(f"block layer of {_name(disk)}: {', '.join(words)}"), "", "    ")
     if disk.hardware_queues:
         lines.append(fitting(hardware_rows(disk.hardware_queues), HARDWARE_QUEUES))
+        # The kernel counts what is active where BLK_MQ_F_TAG_QUEUE_SHARED is set, and only there.
+        if any(context.nr_active is not None for context in disk.hardware_queues):
+            lines += wrapped(SHARED, "", "    ")
     lines += [line for sentence in sentences(device, disk) for line in bullet(escape(sentence))]
     return ["\n".join(lines + guest_requests.waiting(disk))]
 
@@ -99,14 +104,15 @@ def sentences(device: Device, disk: BlockQueue) -> List[str]:
 def _context(context: HardwareQueue) -> List[str]:
     said, name = [], f"hctx {context.queue_num}"
     if context.stopped:
-        said.append(f"{name} is stopped (BLK_MQ_S_STOPPED): the driver had no room, and a completion has to start it "
-                    "again")
+        said.append(f"{name} is stopped (BLK_MQ_S_STOPPED): it takes no request until the driver starts it again, "
+                    "as virtio-blk does with the next completion after its ring was full")
     if context.dispatch:
         said.append(f"{plural(context.dispatch, 'request')} on the dispatch list of {name}: the driver has not taken "
                     "them")
     for tags, kind in ((context.tags, "tag"), (context.sched_tags, "scheduler tag")):
         if tags is not None and tags.waiters:
-            said.append(f"tasks wait for a free {kind} of {name} ({slashed(tags.in_use, tags.depth)} in use)")
+            said.append(f"{tags.waiters} {'waits' if tags.waiters == 1 else 'wait'} for a free {kind} of {name} "
+                        f"({slashed(tags.in_use, tags.depth)} in use): tasks, or the hardware context itself")
     return said
 
 

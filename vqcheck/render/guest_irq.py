@@ -57,32 +57,47 @@ def _state(irq: Irq) -> Optional[str]:
     return ", ".join(words) or "ok"
 
 
+def is_shut_down(irq: Irq) -> bool:
+    """Whether the kernel has parked the interrupt with its CPUs.
+
+    Others it moves to a CPU that stays; a managed one it shuts down, and brings back with the CPU (irq_shutdown() in
+    kernel/irq/cpuhotplug.c migrate_one_irq()).  blk-mq gives the queue no requests meanwhile.
+    """
+    return bool(irq.depth and irq.masked) and irq.effective_online is False
+
+
 def problems(irq: Irq) -> List[str]:
     """What keeps the interrupt from being taken or handled, in a few words each."""
+    offline, parked = irq.effective_affinity or "-", is_shut_down(irq)
     return [words for words, is_so in (
-        (f"disabled (depth {irq.depth})", irq.depth),
-        ("masked", irq.masked),
+        (f"shut down with CPU {offline}, which is offline", parked),
+        (f"disabled (depth {irq.depth})", irq.depth and not parked),
+        ("masked", irq.masked and not parked),
         ("pending", irq.pending),
         ("turned off as spurious", irq.spurious_disabled),
-        (f"goes to CPU {irq.effective_affinity or '-'}, which is offline", irq.effective_online is False)) if is_so]
+        (f"goes to CPU {offline}, which is offline", irq.effective_online is False and not parked)) if is_so]
 
 
 def sentences(irq: Irq) -> List[str]:
     """What there is to say of an interrupt; nothing where all is well."""
     name = f"irq {irq.number}"
-    said = []
-    if irq.depth:
+    said, parked = [], is_shut_down(irq)
+    if parked:
+        said.append(f"{name} is shut down (disabled and masked): the kernel does so with a managed interrupt when the "
+                    f"last of its CPUs goes offline, here {irq.effective_affinity or '-'}; no new request should go to "
+                    "its queue")
+    if irq.depth and not parked:
         said.append(f"{name} is disabled (depth {irq.depth})")
-    if irq.masked:
+    if irq.masked and not parked:
         said.append(f"{name} is masked")
     if irq.pending:
-        said.append(f"{name} is pending: an interrupt came and was not handled")
+        said.append(f"{name} is pending: an interrupt came and is still to be handled")
     if irq.in_progress:
         said.append(f"{name} is in progress: a CPU is inside its handler and may be about to consume what is "
                     "completed")
     if irq.spurious_disabled:
         said.append(f"the kernel has turned {name} off, as nobody handled it (IRQS_SPURIOUS_DISABLED, "
                     f"{'an unknown number' if irq.unhandled is None else irq.unhandled} unhandled)")
-    if irq.effective_online is False:
+    if irq.effective_online is False and not parked:
         said.append(f"{name} goes to CPU {irq.effective_affinity or '-'}, and no CPU of these is online")
     return said

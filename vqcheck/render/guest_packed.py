@@ -50,8 +50,11 @@ def descriptor_rows(queue: Queue) -> List[Sequence[Any]]:
     for one in found:
         # Beyond the end of the ring a lap begins, with the other wrap counter.
         at = None if used is None else Position(one.position, used.wrap ^ (one.position < used.offset))
-        rows.append((place(at) or str(one.position), one.id, one.len, hexadecimal(one.addr), hexadecimal(one.flags),
-                     flag_words(int(one.flags), at)))
+        # The device writes id and flags, and the length where it has written into the buffer: the rest is left over.
+        is_used = at is not None and packed.is_used(int(one.flags), at.wrap)
+        length = None if is_used and not int(one.flags) & packed.DESC_F_WRITE else one.len
+        rows.append((place(at) or str(one.position), one.id, length, None if is_used else hexadecimal(one.addr),
+                     hexadecimal(one.flags), flag_words(int(one.flags), at)))
     return rows
 
 

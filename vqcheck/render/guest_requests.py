@@ -64,7 +64,9 @@ def _task(task: Optional[Task]) -> Optional[str]:
 def _descriptors(request: Request) -> Optional[str]:
     if request.descriptors is None:
         return None
-    return f"{request.descriptors}" + ("" if request.indirect is None else f"+{request.indirect}")
+    if request.indirect is None:
+        return f"{request.descriptors}" + ("+?" if "indirect" in request.absent else "")
+    return f"{request.descriptors}+{request.indirect}"
 
 
 def waiting(disk: BlockQueue) -> List[str]:

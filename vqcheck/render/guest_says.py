@@ -23,7 +23,7 @@ def sentences(device: Device, queue: Queue) -> List[str]:
     """What there is to say; at least that nothing is in flight, or why nothing can be said."""
     if queue.driver is None:
         return ["the driver's state is not known, so nothing can be said of its requests", *_network(queue)]
-    said = _driver(queue.driver)
+    said = _driver(queue.driver, "descriptor" if queue.layout == "packed" else "buffer")
     found = progress(queue)
     if found.contradiction:
         said.append(f"the indexes contradict each other: {found.contradiction}; corrupt, or not read at one instant")
@@ -33,10 +33,10 @@ def sentences(device: Device, queue: Queue) -> List[str]:
     return said + _chains(queue) + _network(queue)
 
 
-def _driver(driver: DriverState) -> List[str]:
+def _driver(driver: DriverState, added: str) -> List[str]:
     said = ["the driver has given this queue up (broken)"] if driver.broken else []
     if driver.num_added:
-        said.append(f"{plural(driver.num_added, 'buffer')} added for which the driver has not yet decided whether "
+        said.append(f"{plural(driver.num_added, added)} added for which the driver has not yet decided whether "
                     f"to kick (num_added {driver.num_added})")
     return said
 

@@ -41,7 +41,7 @@ class DriverState(NamedTuple):
     free_list: descriptors found on the free list by walking it from free_head.
     free_list_problem: why the walk of the free list ended early, as a loop; null for nothing.
     descriptors_in_use: descriptors of all chains in flight.
-    num_added: buffers added since the last decision whether to kick.
+    num_added: buffers, in a packed ring descriptors, added since the last decision whether to kick.
     last_used_idx: where the driver looks for the next used entry; a free-running index, in a packed ring a position.
     avail_idx_shadow: split: the driver's copy of avail->idx.
     avail_flags_shadow: split: the driver's copy of avail->flags; bit 0: callbacks are off, even with EVENT_IDX.

@@ -66,7 +66,7 @@ class Tags(NamedTuple):
     reserved: of them reserved ones.
     in_use: set bits of its sbitmap.
     started: of these, tags whose request is in_flight (MQ_RQ_IN_FLIGHT).
-    waiters: wait queues of the sbitmap with somebody on them (sbitmap_queue.ws_active).
+    waiters: how many wait for a free one, tasks or hardware contexts (sbitmap_queue.ws_active).
     absent: why fields are null.
     """
 
@@ -83,7 +83,7 @@ class HardwareQueue(NamedTuple):
 
     queue_num: its number; that of the virtqueue for virtio-blk.
     state: the raw bits of hctx->state.
-    stopped: BLK_MQ_S_STOPPED: the driver asked to be left alone until a completion comes.
+    stopped: BLK_MQ_S_STOPPED: the driver takes no request until it starts the context again.
     dispatch: requests on its dispatch list.
     nr_active: requests that are active, counted only where tags are shared.
     tags: driver tags.

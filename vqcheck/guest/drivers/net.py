@@ -25,6 +25,9 @@ DRV_XOFF = 1 << 0
 STACK_XOFF = 1 << 1
 """netdev_queue.state: __QUEUE_STATE_DRV_XOFF, __QUEUE_STATE_STACK_XOFF."""
 
+TOKEN_XSK = 3
+"""VIRTNET_XMIT_TYPE_XSK: a frame of AF_XDP, whose length stands in the token in place of an address."""
+
 TOKEN_TAG = 3
 """Bits of a transmit token that are no part of its address.  They tell an sk_buff from an XDP frame, but not in the
 same way everywhere: bit 0 marked an XDP frame first (Linux 5.0) and bit 1 an orphaned sk_buff later, in stable
@@ -61,6 +64,8 @@ class NetDriver(Driver):
         if not role.startswith("tx"):
             return super().request(role, head, token)
         tag = token & TOKEN_TAG
+        if tag == TOKEN_XSK:
+            return super().request(role, head, token)
         try:
             skb = View(self.target, "struct sk_buff", token - tag)
             if skb.pointer("dev") == self._interface().address:
