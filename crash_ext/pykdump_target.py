@@ -1,5 +1,6 @@
 """crash as a Target, through PyKdump."""
 import os
+import re
 from typing import Iterable, Optional
 
 import crash
@@ -68,7 +69,7 @@ class PykdumpTarget(CrashTarget):
         return str(API.sys_info.RELEASE)
 
     def kernel_file(self) -> str:
-        return str(API.sys_info["DEBUG KERNEL" if "DEBUG KERNEL" in API.sys_info else "KERNEL"]).split(" ", 1)[0]
+        return _path("DEBUG KERNEL" if "DEBUG KERNEL" in API.sys_info else "KERNEL")
 
     def modules(self) -> Iterable[str]:
         try:
@@ -101,7 +102,15 @@ class PykdumpTarget(CrashTarget):
 
 def _dump() -> str:
     """The path of what is read."""
-    return str(API.sys_info.DUMPFILE).split(",", 1)[0]
+    return _path("DUMPFILE").split(",", 1)[0]
+
+
+def _path(key: str) -> str:
+    """A path out of what `sys` prints, without the remarks after it: `vmcore  [PARTIAL DUMP]`, `vmlinux  [TAINTED]`.
+
+    Source: crash kernel.c (display_sys_stats()).
+    """
+    return re.split(r" +[\[(]", str(API.sys_info[key]), maxsplit=1)[0]
 
 
 def _is_live() -> bool:

@@ -41,33 +41,40 @@ def size(type_name: str) -> Optional[int]:
 def member(type_name: str, path: str) -> Optional[Member]:
     """Where a member lies."""
     info: Optional[Info] = _kept.get(_typeinfo, type_name)
-    offset = 0
+    offset, place = 0, f"(*({type_name} *) 0)"
     for name in path.split("."):
-        inside = info and _inside(info)
+        inside = info and _inside(info, place)
         info = inside and _find(inside, name)
         if not info or "bitsize" in info:
             return None
         offset += info["bitoffset"] // 8
+        place += "." + name
     return Member(offset, _bytes(info)) if info else None
 
 
-def _typeinfo(type_name: str) -> Optional[Info]:
+def _typeinfo(expression: str) -> Optional[Info]:
+    """Of a type by its name, or of the type of an expression."""
     try:
-        info: Info = crash.gdb_typeinfo(type_name)
+        info: Info = crash.gdb_typeinfo(expression)
         return info
     except crash.error:
         return None
 
 
-def _inside(info: Info) -> Optional[Info]:
-    """The struct that a member is, with its own members; None for what is no struct."""
+def _inside(info: Info, place: str) -> Optional[Info]:
+    """The struct that a member is, with its own members; None for what is no struct.  `place` is it as an expression.
+
+    Another struct may have the same name: `struct console` of drivers/char/virtio_console.c is not that of
+    include/linux/console.h.  The expression is asked for only then, as gdb takes twice as long over it.
+    """
     if "body" in info:
         return info
     if "stars" in info or "dims" in info or not info["basetype"].startswith(("struct ", "union ")):
         return None
     inside: Optional[Info] = _kept.get(_typeinfo, info["basetype"])
-    # Another struct may have the same name: of include/linux/console.h, and of drivers/char/virtio_console.c.
-    return inside if inside and inside["typelength"] == info["typelength"] else None
+    if not inside or inside["typelength"] != info["typelength"]:
+        inside = _kept.get(_typeinfo, place)
+    return inside if inside and "body" in inside else None
 
 
 def _find(struct: Info, name: str) -> Optional[Info]:

@@ -41,6 +41,8 @@ def probe(session, tmp_path):
     ("API.member_size('struct request_queue', 'x')", "-1"),
     ("API.member_size('struct nosuch', 'x')", "TypeError no type struct nosuch"),
     ("crash.gdb_typeinfo('struct nosuch')", "error PyKdump/GDB error"),
+    ("crash.gdb_typeinfo('(*(struct request_queue *) 0).queuedata')['typelength']", "8"),
+    ("crash.gdb_typeinfo('(*(struct request_queue *) 0).nosuch')", "error PyKdump/GDB error"),
     (f"API.readSU('struct request_queue', {QUEUE}).queuedata == {VIRTIO_BLK}", "True"),
     (f"hasattr(API.readSU('struct request_queue', {QUEUE}), 'nosuch')",
      f"KeyError '<struct request_queue {QUEUE:#x}> does not have a field <nosuch>'"),

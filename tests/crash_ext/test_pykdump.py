@@ -111,6 +111,43 @@ def test_output_that_cannot_be_written(session):
         assert "vqstate: cannot write: No space left on device\n" in session(f"{VQ} vdb", stdout=full)
 
 
+@pytest.mark.parametrize("remark", ["  [PARTIAL DUMP]", "  [INCOMPLETE]", "  [PARTIAL DUMP] [INCOMPLETE]"])
+def test_what_crash_says_of_a_dump_is_no_part_of_its_name(session, guest, tmp_path, remark):
+    guest.memory[RING_USED][:] = bytes(len(guest.memory[RING_USED]))
+    elf_dump = dump(tmp_path / "a hole", [(PT_LOAD, RING_USED - 0x1000, 0, 0x1000)])
+    output = session(f"{VQ} vdb", world=described(guest, dump=f"{elf_dump}{remark}", page_offset=0x1000))
+    assert "dump a hole at" in flat(output)
+    assert f"at {RING_USED:#x}: left out of the dump" in output
+
+
+def test_what_crash_says_of_a_kernel_is_no_part_of_its_name(session, guest, debug_folder):
+    world = described(guest, kernel=f"{debug_folder}/vmlinux  [LIVEPATCH]  [TAINTED]")
+    assert f"{LAST_USED}/{AVAIL}" in session(f"{VQ} vdb", world=world, VQCHECK_MODULES="")
+
+
+MEMBERS = """
+import sys
+sys.path.append({root!r})
+from crash_ext import pykdump_types
+for path in ("list", "cons.hvc", "cons.inner.deep", "cons.nosuch", "same.flags", "list.next"):
+    print(path, pykdump_types.member("struct port", path), flush=True)
+"""
+
+
+def test_two_structs_of_one_name(session, guest, tmp_path):
+    """`struct console` is one thing in virtio_console.c and another in include/linux/console.h."""
+    guest.types["struct console"] = (104, {"flags": (64, 2)})
+    guest.types["struct port"] = (72, {"list": (0, 16), "cons": (16, 40), "cons.hvc": (32, 8),
+                                       "cons.inner.deep": (40, 4), "same": (56, 104), "same.flags": (120, 2)})
+    (tmp_path / "members.py").write_text(MEMBERS.format(root=str(ROOT)))
+    named = {"struct port": {"cons": "struct console", "same": "struct console"}}
+    output = session("epython members.py", world=described(guest, named=named))
+    assert output.splitlines()[:6] == [
+        "list Member(offset=0, size=16)", "cons.hvc Member(offset=32, size=8)",
+        "cons.inner.deep Member(offset=40, size=4)", "cons.nosuch None", "same.flags Member(offset=120, size=2)",
+        "list.next None"]
+
+
 class TestModules:
     """The debug information of modules."""
 

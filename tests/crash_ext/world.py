@@ -10,7 +10,7 @@ TYPES = {"virtio_blk": ["struct virtio_blk", "struct virtio_blk_vq"],
 
 
 def described(target: FakeTarget, modules: Iterable[str] = ("virtio", "virtio_ring", "virtio_pci", "virtio_blk"),
-              crash_knows: bool = True, **more: str) -> str:
+              crash_knows: bool = True, **more: Any) -> str:
     """The guest as a Python literal; what is in no module is built in; does crash know of the modules?"""
     world: Dict[str, Any] = {
         "symbols": target.symbols,

@@ -4,6 +4,7 @@ Only what was measured of PyKdump 3.5.3 in crash 8.0.2 is here.
 """
 import ast
 import os
+import re
 from typing import Any, Dict, List, Optional
 
 Crash_run = "8.0.2"
@@ -43,12 +44,37 @@ def addr2sym(address: int) -> Optional[str]:
 
 
 def gdb_typeinfo(name: str) -> Dict[str, Any]:
+    """Of a type, or of `(*(TYPE *) 0).PATH`: there a struct comes with its members though it has a name."""
     typeinfo_calls.append(name)
+    expression = re.fullmatch(r"\(\*\((.*) \*\) 0\)\.(.*)", name)
+    name, path = expression.groups() if expression else (name, "")
     hidden = {one for module, types in world["types_of"].items() if module not in loaded for one in types}
     if name in hidden or name not in world["types"]:
         raise error("PyKdump/GDB error")
     size, members = world["types"][name]
-    return {"codetype": 3, "typelength": size, "basetype": name, "body": _body(members, "", 0)}
+    info = {"codetype": 3, "typelength": size, "basetype": name, "body": _body(members, "", 0)}
+    named = world.get("named", {}).get(name, {})
+    at = ""
+    for member in filter(None, path.split(".")):
+        found = next((one for one in info.get("body", ()) if one["fname"] == member), None)
+        if found is None:
+            raise error("PyKdump/GDB error")
+        info, at = {key: value for key, value in found.items() if key not in ("fname", "bitoffset")}, at + member + "."
+    if at.rstrip(".") in named:
+        info["basetype"] = named[at.rstrip(".")]
+    _cut(info, at, named)
+    return info
+
+
+def _cut(info: Dict[str, Any], at: str, named: Dict[str, str]) -> None:
+    """A member that is a struct with a name comes without its members."""
+    for one in info.get("body", ()):
+        path = at + one["fname"]
+        if path in named:
+            one["basetype"] = named[path]
+            del one["body"]
+        else:
+            _cut(one, path + ".", named)
 
 
 def _body(members: Dict[str, Any], inside: str, base: int) -> List[Dict[str, Any]]:
