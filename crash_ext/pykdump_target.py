@@ -99,7 +99,7 @@ class PykdumpTarget(CrashTarget):
 
 
 def _modules() -> str:
-    """The modules that crash knows, a line each under a heading: address, name, where it lies and its debug information.
+    """The modules that crash knows, a line each under a heading: address, name, place, debug information.
 
     API.lsModules() walks the kernel's own list, and has also those that crash was told to leave (--no_modules).
     """
