@@ -30,7 +30,9 @@ class PykdumpTarget(CrashTarget):
         if "on" in str(API.exec_crash_command("set zero_excluded")).split():
             raise NotSupported("crash was told to read what is left out of the dump as zeros, and PyKdump would pass "
                                "them on; `set zero_excluded off` ends that")
-        pykdump_types.refresh()
+        listing = _modules()
+        self._names = [line.split()[1] for line in listing.splitlines()[1:]]
+        pykdump_types.refresh(listing)
 
     def gdb(self, command: str) -> Optional[str]:
         answer: Optional[str] = API.exec_gdb_command(command)
@@ -72,11 +74,7 @@ class PykdumpTarget(CrashTarget):
         return _path("DEBUG KERNEL" if "DEBUG KERNEL" in API.sys_info else "KERNEL")
 
     def modules(self) -> Iterable[str]:
-        try:
-            names: Iterable[str] = API.lsModules()
-        except crash.error:  # started with --no_modules
-            return ()
-        return names
+        return self._names
 
     def load_module(self, name: str, path: str) -> bool:
         # API.loadModule() would remember a failure for the rest of the session.
@@ -98,6 +96,17 @@ class PykdumpTarget(CrashTarget):
             source=None if live else os.path.basename(_dump()),
             machine=str(API.sys_info.machine),
         )
+
+
+def _modules() -> str:
+    """The modules that crash knows, a line each under a heading: address, name, place, debug information.
+
+    API.lsModules() walks the kernel's own list, and has also those that crash was told to leave (--no_modules).
+    """
+    try:
+        return str(API.exec_crash_command("mod"))
+    except crash.error:  # it knows none
+        return ""
 
 
 def _dump() -> str:

@@ -7,7 +7,6 @@ vring_virtqueue of Linux 5.0 to 5.19.
 from typing import Any, Dict, Optional
 
 import crash
-from pykdump import API
 
 from vqcheck.target.target import Member
 
@@ -19,12 +18,9 @@ Info = Dict[str, Any]
 _kept = Kept()
 
 
-def refresh() -> None:
-    """Take notice of modules whose debug information was loaded since."""
-    try:
-        _kept.refresh(API.exec_crash_command("mod"))
-    except crash.error:
-        _kept.refresh(None)
+def refresh(modules: str) -> None:
+    """Take notice of modules whose debug information was loaded since; `modules` is what crash says of them."""
+    _kept.refresh(modules)
 
 
 def forget_missing() -> None:

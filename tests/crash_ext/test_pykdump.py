@@ -9,6 +9,7 @@ from tests.crash_ext.conftest import REGISTER, ROOT, VQSTATE
 from tests.crash_ext.test_dump_holes import PT_LOAD, dump
 from tests.crash_ext.world import described, elf
 from tests.guest.machine import AVAIL, LAST_USED, RING_USED, VRING
+from tests.guest.test_module_symbols import SYMBOLS, kernel
 from vqcheck.guest import snapshot
 from vqcheck.render import guest_text
 from vqcheck.snapshot.write import to_json
@@ -148,6 +149,15 @@ def test_two_structs_of_one_name(session, guest, tmp_path):
         "list.next None"]
 
 
+NAMES = """
+import sys
+sys.path.append({root!r})
+from crash_ext.pykdump_target import PykdumpTarget
+target = PykdumpTarget()
+print([(target.symbol_name(at), target.symbol(name)) for name, at in {symbols}.items()], flush=True)
+"""
+
+
 class TestModules:
     """The debug information of modules."""
 
@@ -180,6 +190,11 @@ class TestModules:
         assert f"{LAST_USED}/{AVAIL}" in session(f"{VQ} vdb", world=world)
         output = session(f"{VQ} vdb", world=world, VQCHECK_MODULES=str(tmp_path / "nowhere"))
         assert "(Debian); where it lies elsewhere, set VQCHECK_MODULES" in flat(output)
+
+    def test_a_crash_that_does_not_know_the_modules_still_gets_their_symbols(self, session, tmp_path):
+        (tmp_path / "names.py").write_text(NAMES.format(root=str(ROOT), symbols=SYMBOLS))
+        output = session("epython names.py", world=described(kernel(), ["virtio_blk"], crash_knows=False))
+        assert output.splitlines()[0] == str([(name, address) for name, address in SYMBOLS.items()])
 
     def test_no_such_driver(self, session, guest):
         del guest.types["struct vring_virtqueue"]
@@ -232,9 +247,9 @@ def test_in_a_real_pykdump(tmp_path):
 
 
 def _with_pykdump(folder, vmcore, commands):
-    from tests.lab.kernel import kernel  # noqa: PLC0415
+    from tests.lab.kernel import kernel as lab_kernel  # noqa: PLC0415
     script = folder / "pykdump.crash"
     script.write_text("\n".join([f"extend {os.environ['PYKDUMP_SO']}", f"epython {REGISTER}", *commands, "quit\n"]))
-    environment = {**os.environ, "VQCHECK_MODULES": str(kernel().debug_modules)}
-    return subprocess.run(["crash", "-s", "-i", str(script), str(kernel().vmlinux), str(vmcore)], env=environment,
+    environment = {**os.environ, "VQCHECK_MODULES": str(lab_kernel().debug_modules)}
+    return subprocess.run(["crash", "-s", "-i", str(script), str(lab_kernel().vmlinux), str(vmcore)], env=environment,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=True).stdout

@@ -111,7 +111,11 @@ def exec_crash_command(line: str) -> str:
     if words[0] == "vtop":
         return f"VIRTUAL           PHYSICAL        \n{words[1]}  {int(words[1], 16) - world['page_offset']:x}\n\n"
     if words == ["mod"]:
-        return "".join(f"{name} {loaded.get(name, '(not loaded)')}\n" for name in world["modules"]) or _fail("")
+        lines = [f"{at:x}  {name}  {at + 64:x}  16384  {loaded.get(name, '(not loaded)  [CONFIG_KALLSYMS]')}\n"
+                 for at, name in enumerate(world["modules"], 0xffffffffc0314240)]
+        if not lines:
+            _fail("mod: cannot access vmalloc'd module memory\n")
+        return "".join(["     MODULE       NAME                  BASE          SIZE  OBJECT FILE\n", *lines])
     if words[:2] == ["mod", "-s"] and len(words) == 4:
         name, path = words[2:]
         if name not in world["modules"]:
