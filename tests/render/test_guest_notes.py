@@ -129,3 +129,10 @@ def test_the_worst_comes_first_and_not_too_many():
 
 def test_a_healthy_guest():
     assert guest_notes.block(fleet(3, 2)[0]) == "nothing stands out on the guest's side"
+
+
+def test_of_what_is_not_known_nothing_is_said_to_be_well():
+    guest = fleet(2, 2)[0]
+    blind = guest.devices[0]._replace(queues=[one._replace(in_flight=None) for one in guest.devices[0].queues])
+    text = guest_notes.block(guest._replace(devices=[blind, guest.devices[1]]))
+    assert text == "requests of 2 queues are not known, and may stand out"

@@ -33,8 +33,12 @@ class Note(NamedTuple):
 
 def block(snapshot: Snapshot) -> str:
     """The notes of all devices as text, or that there are none."""
-    return drawn([one for device in snapshot.devices for one in notes(device)]) \
-        or "nothing stands out on the guest's side"
+    found = drawn([one for device in snapshot.devices for one in notes(device)])
+    unread = [queue for device in snapshot.devices for queue in device.queues if queue.in_flight is None]
+    if unread:
+        blind = f"requests of {plural(len(unread), 'queue')} are not known, and may stand out"
+        return f"{found}\n{blind}" if found else blind
+    return found or "nothing stands out on the guest's side"
 
 
 def drawn(found: Sequence[Note]) -> str:
