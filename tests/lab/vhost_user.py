@@ -43,6 +43,7 @@ class Backend:
     def __init__(self, path: pathlib.Path, kind: Kind) -> None:
         self._kind = kind
         self._listener = socket.socket(socket.AF_UNIX)
+        path.unlink(missing_ok=True)  # of a boot that came to nothing
         self._listener.bind(str(path))
         self._listener.listen(1)
         self._thread = threading.Thread(target=self._serve, daemon=True)
