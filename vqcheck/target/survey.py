@@ -76,7 +76,7 @@ def add_types(layout: Layout, names: Iterable[str], lookup: Callable[[str], Opti
             waiting.append((name, found))
     types = _Types(layout)
     for name, found in waiting:  # these first: another type of the same name may lie in one of them
-        types.known[name] = list(_members(found))
+        types.chosen[name] = found
     for name, found in waiting:
         types.add(name, found)
 
@@ -92,13 +92,16 @@ class _Types:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self.chosen: Dict[str, Described] = {}
+        """Which of the types of one name is meant by it: its size and its members must be of the same."""
         self.known: Dict[str, List[_Found]] = {}
 
     def add(self, name: str, kind: Described) -> None:
         if name in self._layout.sizes:
             return
+        kind = self.chosen.setdefault(name, kind)
         size = self._layout.sizes[name] = kind.size()
-        found = self.known.setdefault(name, list(_members(kind)))
+        found = self.known[name] = list(_members(kind))
         for one in found if size is not None else []:
             self._add_member(name, one, 0)
 
