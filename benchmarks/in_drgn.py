@@ -9,7 +9,7 @@ from typing import Dict, List, Tuple
 from tests.crash_ext.world import described
 from tests.fake_target import FakeTarget
 from vqcheck.guest import snapshot
-from vqcheck.target.drgn_open import open_dump
+from vqcheck.target.by_drgn.kernel import open_dump
 from vqcheck.target.recording import Recorder
 from vqcheck.target.target import Target
 

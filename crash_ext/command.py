@@ -6,7 +6,7 @@ from vqcheck import debugger
 from vqcheck.guest import live
 from vqcheck.render import guest_text
 from vqcheck.snapshot.model import GUEST
-from vqcheck.target.layout_target import in_debugger
+from vqcheck.target.layouts.layout_target import in_debugger
 
 from .target_base import CrashTarget
 

@@ -2,7 +2,7 @@
 from typing import Dict, Iterable, List, Optional
 
 from vqcheck.guest.modules import TYPES, module_of
-from vqcheck.target import elf, kernel_files, module_files
+from vqcheck.target.files import elf, kernel_files, module_files
 
 
 class CrashKernel:

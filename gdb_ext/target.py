@@ -1,15 +1,17 @@
 """gdb as a Target: a live process or a core, looked at and never touched."""
+import contextlib
 import os
 import re
 import time
-from typing import Any, Dict, FrozenSet, List, Optional, Sequence
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence
 
 import gdb
 
 from vqcheck.target.errors import NotSupported, TargetError, Unreadable
+from vqcheck.target.files.core_map import CoreMap, NotACore, mapped_file, missing, read_core_map
 from vqcheck.target.target import Identity, Member, Target, Thread
 
-from .core_map import CoreMap, NotACore, mapped_file, missing, read_core_map
+from . import unwind
 
 MAX_FRAMES = 64
 
@@ -48,6 +50,26 @@ class GdbTarget(Target):
         found = re.match(r"(\S+) in section ", text)
         return found.group(1) if found else None
 
+    def unwind(self, registers: Mapping[str, int]) -> Sequence[str]:
+        try:
+            with self._selection_kept():
+                return unwind.functions(registers)
+        except gdb.error as problem:
+            raise TargetError(f"the stack can't be unwound: {problem}")
+
+    def tls_offset(self, name: str) -> Optional[int]:
+        if gdb.lookup_static_symbol(name) is None and gdb.lookup_global_symbol(name) is None:
+            return None
+        try:
+            return int(gdb.parse_and_eval(f"&{name}")) - int(gdb.parse_and_eval("$fs_base"))
+        except (gdb.error, TypeError, ValueError) as problem:
+            raise NotSupported(f"gdb does not say where the thread-local {name} lies: {problem}")
+
+    def auxv(self) -> Dict[int, int]:
+        text = gdb.execute("info auxv", to_string=True)
+        return {int(kind): int(value, 0)
+                for kind, value in re.findall(r"^(\d+)\s+.*?\s(0x[0-9a-f]+|\d+)(?:\s+\".*)?$", text, re.MULTILINE)}
+
     def type_size(self, type_name: str) -> Optional[int]:
         found = self._type(type_name)
         return None if found is None else int(found.sizeof)
@@ -83,10 +105,16 @@ class GdbTarget(Target):
             raise Unreadable(address, size, str(problem))
 
     def threads(self) -> Sequence[Thread]:
+        with self._selection_kept():
+            return [_thread(thread) for thread in sorted(self._inferior.threads(), key=lambda one: one.num)]
+
+    @contextlib.contextmanager
+    def _selection_kept(self) -> Iterator[None]:
+        """Leaves the user in the thread and the frame where they were."""
         before = gdb.selected_thread()
         frame = gdb.selected_frame() if before is not None else None
         try:
-            return [_thread(thread) for thread in sorted(self._inferior.threads(), key=lambda one: one.num)]
+            yield
         finally:
             if before is not None:
                 before.switch()

@@ -2,7 +2,7 @@
 import struct
 from typing import List, Optional, Sequence, Tuple
 
-from vqcheck.target import btf
+from vqcheck.target.layouts import btf
 
 Member = Tuple[str, int, int, int]
 """(name, type id, bit offset, bits of a bit field or 0)"""

@@ -8,16 +8,15 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from vqcheck.snapshot.device_model import (
     AvailEntry,
-    BlockState,
     DeviceState,
     HostDevice,
     MsixVector,
     Notifier,
     Notify,
     ThreadState,
-    TrackedRequest,
 )
 from vqcheck.snapshot.driver_model import DriverState, GuestDevice
+from vqcheck.snapshot.held_model import BlockState, TrackedRequest
 from vqcheck.snapshot.kernel_model import BlockQueue, HardwareQueue, Irq, Tags
 from vqcheck.snapshot.kinds import Hex
 from vqcheck.snapshot.model import (

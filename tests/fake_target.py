@@ -1,5 +1,5 @@
 """A made-up target for tests: types by declaration, memory by hand.  A double, never a captured machine."""
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from vqcheck.target.errors import Unreadable
 from vqcheck.target.target import Identity, Member, Target, Thread
@@ -18,6 +18,10 @@ class FakeTarget(Target):
         self.types: Dict[str, Tuple[int, Dict[str, Member]]] = {}
         self.memory: Dict[int, bytearray] = {}
         self.stacks: Optional[List[Thread]] = None
+        self.unwound: Optional[Dict[int, Tuple[str, ...]]] = None
+        """Functions of other stacks, by the program counter at their top."""
+        self.thread_locals: Optional[Dict[str, int]] = None
+        self.vector: Optional[Dict[int, int]] = None
         self.reads: List[Tuple[int, int]] = []
 
     # What tests say.
@@ -83,6 +87,15 @@ class FakeTarget(Target):
 
     def threads(self) -> Sequence[Thread]:
         return super().threads() if self.stacks is None else self.stacks
+
+    def unwind(self, registers: Mapping[str, int]) -> Sequence[str]:
+        return super().unwind(registers) if self.unwound is None else self.unwound[registers["rip"]]
+
+    def tls_offset(self, name: str) -> Optional[int]:
+        return super().tls_offset(name) if self.thread_locals is None else self.thread_locals.get(name)
+
+    def auxv(self) -> Dict[int, int]:
+        return super().auxv() if self.vector is None else self.vector
 
     def identity(self) -> Identity:
         return Identity("a double", "dump", "made-up")

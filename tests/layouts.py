@@ -3,7 +3,7 @@ from typing import Dict, Optional, Sequence
 
 from vqcheck.target import vqcap
 from vqcheck.target.errors import NotSupported
-from vqcheck.target.layout import About, Layout, Slot
+from vqcheck.target.layouts.layout import About, Layout, Slot
 from vqcheck.target.target import Identity, Member, Target, Thread
 
 BUILD_ID = "3b43fad5034874490492495d552c0af6a5fab235"

@@ -12,8 +12,8 @@ from .snapshot.model import Snapshot
 from .snapshot.write import to_json, write_file
 from .target import vqcap
 from .target.errors import TargetError
-from .target.layout import read_file
-from .target.layout_target import Use
+from .target.layouts.layout import read_file
+from .target.layouts.layout_target import Use
 from .target.recording import Recorder
 from .target.target import Target
 

@@ -13,7 +13,7 @@ from vqcheck.snapshot.write import to_json
 from vqcheck.target import recording
 from vqcheck.target.errors import TargetError
 
-OPENER = "vqcheck.target.drgn_open"
+OPENER = "vqcheck.target.by_drgn.kernel"
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from tests.layouts import BUILD_ID, SLIDE, STEXT, MemoryOnly, of_answers
 from vqcheck.guest.snapshot import take
 from vqcheck.render import guest_text
 from vqcheck.snapshot.read import read_file
-from vqcheck.target import layout
-from vqcheck.target.layout_target import on_kernel
+from vqcheck.target.layouts import layout
+from vqcheck.target.layouts.layout_target import on_kernel
 from vqcheck.target.recording import Recorder
 
-OPENER = "vqcheck.target.drgn_by_layout"
+OPENER = "vqcheck.target.by_drgn.by_layout"
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def test_a_layout_that_can_not_be_used(refused, by_layout, words, complaint):
 
 def test_without_drgn(refused, by_layout, monkeypatch):
     monkeypatch.delitem(sys.modules, OPENER)
-    monkeypatch.delitem(sys.modules, "vqcheck.target.drgn_open", raising=False)
-    monkeypatch.delitem(sys.modules, "vqcheck.target.drgn_target", raising=False)
+    monkeypatch.delitem(sys.modules, "vqcheck.target.by_drgn.kernel", raising=False)
+    monkeypatch.delitem(sys.modules, "vqcheck.target.by_drgn.target", raising=False)
     monkeypatch.setitem(sys.modules, "drgn", None)
     complaint = refused("guest", "--live", "--layout", by_layout.path)
     assert complaint == "drgn is not installed: pip install 'vqcheck[drgn]'"

@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from vqcheck.target import layout
-from vqcheck.target.layout import About, Slot
+from vqcheck.target.layouts import layout
+from vqcheck.target.layouts.layout import About, Slot
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_wrong_words(refused, words, complaint):
 
 
 def test_saving_needs_drgn(refused, monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("vqcheck.target.drgn_")]:
+    for name in [name for name in sys.modules if name.startswith("vqcheck.target.by_drgn")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "drgn", None)
     assert refused("layout", "save", "--vmlinux", "x") == "drgn is not installed: pip install 'vqcheck[drgn]'"

@@ -3,7 +3,7 @@ import pytest
 
 from crash_ext.module_debug import CrashKernel, ModuleDebug
 from tests.crash_ext.world import elf as elf_file
-from vqcheck.target import elf
+from vqcheck.target.files import elf
 
 RING = "struct vring_virtqueue"
 

@@ -8,8 +8,8 @@ from tests.layouts import BUILD_ID, RELEASE, SLIDE, STEXT, MemoryOnly, of_answer
 from vqcheck import debugger
 from vqcheck.guest.snapshot import take
 from vqcheck.snapshot.write import to_json
-from vqcheck.target import layout
-from vqcheck.target.layout_target import Use, on_kernel
+from vqcheck.target.layouts import layout
+from vqcheck.target.layouts.layout_target import Use, on_kernel
 from vqcheck.target.recording import Recorder, Replay
 
 

@@ -23,7 +23,7 @@ def test_the_incidents_disk():
     assert "EVENT_IDX" in device.features.names and device.absent["status"]
     assert (queue.driver.last_used_idx, queue.driver.avail_idx_shadow, queue.ring.used_idx) == (43932, 43936, 43936)
     assert queue.irq.total == 41  # which 4.18 keeps by CPU only
-    assert (snapshot.schema, snapshot.side, snapshot.capture.method) == (2, "guest", "dump")
+    assert (snapshot.schema, snapshot.side, snapshot.capture.method) == (3, "guest", "dump")
 
 
 def test_requests_head_by_head():

@@ -46,6 +46,8 @@ class Capture(NamedTuple):
     pid: int
     host: HostState
     kernel: Kernel
+    qemu: pathlib.Path
+    """The binary that the core is of."""
     output: str
     """All that gdb printed, the caller's commands included."""
 
@@ -70,7 +72,8 @@ def take(machine: Machine, before: Sequence[str] = (), commands: Sequence[str] =
         f"bs=1M seek={vmcore.RAM_OFFSET >> 20} conv=sparse status=none",
     ])
     vmcore.finish(dump, machine.kernel.architecture, machine.platform.ram_start)
-    return Capture(directory, dump, core, machine.pid, _host_state(output), machine.kernel, output)
+    return Capture(directory, dump, core, machine.pid, _host_state(output), machine.kernel, machine.qemu,
+                   output)
 
 
 def _host_state(output: str) -> HostState:

@@ -109,15 +109,34 @@ class Archive:
             subprocess.run(["dpkg-deb", "-x", str(deb), str(into)], check=True)
         shutil.rmtree(pool)
 
-    def source(self, name: str, into: pathlib.Path) -> pathlib.Path:
-        """Download a source package and unpack it; returns its directory."""
+    def source(self, name: str, into: pathlib.Path, series: str = "") -> pathlib.Path:
+        """Download the newest source package of a series and unpack it; returns its directory.
+
+        The lists of a suite may name packages that its archive no longer has: then it is the newest one that is there.
+        """
         self.update()
         into.mkdir(parents=True, exist_ok=True)
-        self._apt("apt-get", "source", "--download-only", name, cwd=into)
+        problems = []
+        for version in self._versions(name, series):
+            try:
+                self._apt("apt-get", "source", "--download-only", f"{name}={version}", cwd=into)
+                break
+            except RuntimeError as problem:
+                problems.append(str(problem))
+        else:
+            raise RuntimeError(f"{self.suite} has no source package {name} {series}: {problems[-1:]}")
         (dsc,) = into.glob("*.dsc")
         tree = into / "tree"
         subprocess.run(["dpkg-source", "--no-check", "-x", str(dsc), str(tree)], check=True, capture_output=True)
         return tree
+
+    def _versions(self, source: str, series: str) -> List[str]:
+        """The versions of a source package that the lists name, the newest first."""
+        listing = self._apt("apt-cache", "showsrc", "--only-source", source)
+        found = set(re.findall(r"^Version: (\S+)$", listing, re.MULTILINE))
+        of_series = re.compile(rf"(\d+:)?{re.escape(series)}(?!\d)" if series else "")
+        return sorted((one for one in found if of_series.match(one)),
+                      key=lambda one: [int(number) for number in re.findall(r"\d+", one)], reverse=True)
 
 
 def main_mirror() -> str:

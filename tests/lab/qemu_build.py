@@ -1,4 +1,4 @@
-"""QEMU with debug information, built from Debian's source package.
+"""QEMUs with debug information, built from Debian's source packages.
 
 Debian's own debug packages live in a separate archive; building takes 4 to 8 minutes once and needs no more than the
 source.  Only what the lab uses is configured in: one target, PCI, MMIO, virtio, TCG.
@@ -7,7 +7,8 @@ import os
 import pathlib
 import shutil
 import subprocess
-from typing import Dict, List
+import sys
+from typing import Dict, List, NamedTuple, Sequence
 
 from . import packages
 
@@ -28,39 +29,76 @@ MACHINES: Dict[str, List[str]] = {
 CONFIGURE = """--without-default-features --without-default-devices --enable-system --disable-user --enable-tcg
 --enable-kvm --enable-linux-aio --enable-vhost-kernel --enable-vhost-net --enable-vhost-user --enable-virtfs
 --enable-attr --enable-cap-ng --enable-slirp --enable-fdt=system --enable-debug-info --disable-tools --disable-docs
---disable-guest-agent --meson=/usr/bin/meson --disable-werror""".split()
+--disable-guest-agent --disable-werror""".split()
+
+DEBIANS_MESON = ("--meson=/usr/bin/meson",)
+NEWER = ("--enable-linux-io-uring", "--enable-pixman", "--disable-install-blobs")
+"""What QEMU 8.1 and later are told besides: they want pixman for any display, and firmware that Debian's source
+package has not."""
+
+MESON = "meson>=1.5,<1.9"
+"""For QEMUs that Debian 12's meson 1.0 is too old for."""
 
 
-def qemu(target: str = "x86_64") -> pathlib.Path:
-    """The lab's QEMU binary for a target, with debug info; built on first use."""
-    home = packages.cache_dir() / f"qemu-7.2-{target}-{RECIPE}"
+class Source(NamedTuple):
+    """Where a QEMU comes from: the newest of a series in a suite."""
+    suite: str
+    series: str
+    configure: Sequence[str]
+    own_meson: bool = True
+    """Whether it needs a newer meson than this machine's."""
+
+
+SOURCES: Dict[str, Source] = {
+    "7.2": Source("bookworm", "7.2", DEBIANS_MESON, own_meson=False),
+    "10.0": Source("trixie", "10.0", NEWER),
+    "newest": Source("sid", "", NEWER),  # 10.2.2 when this was written
+}
+DEFAULT = "7.2"
+
+
+def qemu(name: str = DEFAULT, target: str = "x86_64") -> pathlib.Path:
+    """One of the lab's QEMU binaries, with debug info; built on first use."""
+    home = packages.cache_dir() / f"qemu-{name}-{target}-{RECIPE}"
     binary = home / f"qemu-system-{target}"
     with packages.alone(home):
         if not binary.exists():
-            _build(target, home)
+            _build(SOURCES[name], target, home)
     return binary
 
 
-def _build(target: str, home: pathlib.Path) -> None:
+def _build(source: Source, target: str, home: pathlib.Path) -> None:
     program = f"qemu-system-{target}"
     work = home.with_name(home.name + ".build")
     shutil.rmtree(work, ignore_errors=True)
-    tree = packages.Archive().source("qemu", work)
+    tree = packages.Archive(source.suite).source("qemu", work, source.series)
     devices = [*(f"VIRTIO_{name}" for name in VIRTIO), *VHOST_USER, *MACHINES[target]]
     (tree / f"configs/devices/{target}-softmmu/lab.mak").write_text("".join(f"CONFIG_{one}=y\n" for one in devices))
     build = tree / "build"
     build.mkdir()
+    configure = ["../configure", f"--target-list={target}-softmmu", f"--with-devices-{target}=lab", *CONFIGURE,
+                 *source.configure]
     # A python earlier on PATH than Debian's (pyenv, a virtual environment) breaks the system's meson.
     environment = dict(os.environ, PATH="/usr/sbin:/usr/bin:/sbin:/bin")
     environment.pop("VIRTUAL_ENV", None)
-    configure = ["../configure", f"--target-list={target}-softmmu", f"--with-devices-{target}=lab", *CONFIGURE]
     with open(home.with_name(home.name + ".log"), "w") as log:
-        for command in (configure, ["ninja", f"-j{os.cpu_count()}", program]):
-            done = subprocess.run(command, cwd=build, env=environment, stdout=log, stderr=subprocess.STDOUT,
-                                  check=False)
+        def run(*command: str) -> None:
+            done = subprocess.run(command, cwd=build, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                                  stderr=subprocess.STDOUT, check=False)
             if done.returncode:
                 raise RuntimeError(f"QEMU did not build: see {log.name}")
+
+        if source.own_meson:
+            run("/usr/bin/python3", "-m", "venv", str(work / "meson"))
+            run(str(work / "meson/bin/pip"), "install", "--quiet", "--disable-pip-version-check", MESON)
+            configure.append(f"--python={work / 'meson/bin/python3'}")
+        run(*configure)
+        run("ninja", f"-j{os.cpu_count()}", program)
     home.mkdir(exist_ok=True)
     shutil.copy2(build / program, home / "incoming")
     (home / "incoming").rename(home / program)
     shutil.rmtree(work)
+
+
+if __name__ == "__main__":  # python3 -m tests.lab.qemu_build 10.0: build it beforehand
+    print(qemu(*sys.argv[1:]))

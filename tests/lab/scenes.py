@@ -10,11 +10,8 @@ import sys
 import time
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from . import inject, truth
+from . import inject, kernel, qemu_build, truth
 from .capture import Capture, stack, take
-from .devices import PLATFORMS, USUAL
-from .kernel import DEFAULT, SOURCES
-from .qemu_build import qemu
 from .truth import GuestState, Truth
 from .vm import Machine, Options
 
@@ -230,7 +227,7 @@ def describe(made: Made) -> str:
         *(f"  in flight: {request}" for request in seen.guest.in_flight),
         f"  evidence: {made.capture.directory / 'truth.json'}",
         "read it with:",
-        f"  vqcheck gdb {qemu(PLATFORMS[USUAL[linux.architecture]].target)} {shlex.quote(str(made.capture.core))}",
+        f"  vqcheck gdb {made.capture.qemu} {shlex.quote(str(made.capture.core))}",
         f"  VQCHECK_MODULES={linux.debug_modules} vqcheck crash {linux.vmlinux} "
         f"{shlex.quote(str(made.capture.vmcore))}",
         f"  vqcheck guest --vmcore {shlex.quote(str(made.capture.vmcore))} --vmlinux {linux.vmlinux} "
@@ -254,10 +251,11 @@ def main(words: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("name", metavar="SCENE", choices=sorted(SCENES))
     parser.add_argument("--out", metavar="DIR", type=pathlib.Path, required=True)
     parser.add_argument("--gdb", metavar="COMMAND", action="append", default=[], help="to run at the moment of capture")
-    parser.add_argument("--kernel", choices=sorted(SOURCES), default=DEFAULT)
+    parser.add_argument("--kernel", choices=sorted(kernel.SOURCES), default=kernel.DEFAULT)
+    parser.add_argument("--qemu", choices=sorted(qemu_build.SOURCES), default=qemu_build.DEFAULT)
     options = parser.parse_args(words)
     start = time.monotonic()
-    machine = SCENES[options.name].options._replace(kernel=options.kernel)
+    machine = SCENES[options.name].options._replace(kernel=options.kernel, qemu=options.qemu)
     made = make(options.name, options.out.resolve(), options.gdb, machine)
     print(describe(made))
     print(f"  made in {time.monotonic() - start:.1f} s")

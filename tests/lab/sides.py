@@ -10,7 +10,6 @@ from vqcheck.snapshot.read import read_file
 
 from .capture import Capture
 from .kernel import Kernel, kernel
-from .qemu_build import qemu
 
 ROOT = pathlib.Path(__file__).parents[2]
 VQ_HOST = ROOT / "gdb_ext" / "vq_host.py"
@@ -38,12 +37,13 @@ def live(directory: pathlib.Path) -> Side:
     return _side(directory / "host-live")
 
 
-def core(directory: pathlib.Path, file: pathlib.Path) -> Side:
-    """The host's side from a core of QEMU, by gdb."""
+def core(capture: Capture) -> Side:
+    """The host's side from a capture's core of QEMU, by gdb."""
+    directory = capture.directory
     script = directory / "vq-host.gdb"
     script.write_text("\n".join(["set debuginfod enabled off", f"source {VQ_HOST}",
                                  *_host_commands(directory / "host-core", DEVICE)]) + "\n")
-    run(["gdb", "-nx", "-batch", "-x", str(script), str(qemu()), str(file)], GDB_SECONDS)
+    run(["gdb", "-nx", "-batch", "-x", str(script), str(capture.qemu), str(capture.core)], GDB_SECONDS)
     return _side(directory / "host-core")
 
 

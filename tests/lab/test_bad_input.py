@@ -11,7 +11,6 @@ import pytest
 from . import sides
 from .capture import Capture
 from .kernel import kernel
-from .qemu_build import qemu
 from .scenes import make
 
 pytestmark = pytest.mark.lab
@@ -41,24 +40,24 @@ def last_line(output: str) -> str:
 
 def test_a_stripped_qemu_says_where_debug_information_is(capture: Capture) -> None:
     stripped = capture.directory / "stripped"
-    subprocess.run(["strip", "-o", str(stripped), str(qemu())], check=True)
+    subprocess.run(["strip", "-o", str(stripped), str(capture.qemu)], check=True)
     line = last_line(gdb(stripped, capture.core, "vq-host virtio-disk1"))
     assert line.startswith("vq-host: no symbol vm_change_state_head") and "qemu-system-x86-dbgsym" in line
 
 
 def test_an_unknown_device_gets_the_list(capture: Capture) -> None:
-    line = last_line(gdb(qemu(), capture.core, "vq-host vdb"))
+    line = last_line(gdb(capture.qemu, capture.core, "vq-host vdb"))
     assert line.endswith("'vdb'; its virtio devices: 0: virtio-disk0, 1: virtio-disk1")
 
 
 def test_device_names_complete(capture: Capture) -> None:
-    output = gdb(qemu(), capture.core, "complete vq-host virtio-d")
+    output = gdb(capture.qemu, capture.core, "complete vq-host virtio-d")
     assert output.strip().splitlines()[-2:] == ["vq-host virtio-disk0", "vq-host virtio-disk1"]
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(capture: Capture) -> None:
     folder = capture.directory / "no-such-folder"
-    line = last_line(gdb(qemu(), capture.core, f"vq-host virtio-disk1 -o {folder}/host.json"))
+    line = last_line(gdb(capture.qemu, capture.core, f"vq-host virtio-disk1 -o {folder}/host.json"))
     assert line.startswith("vq-host: ") and "No such file or directory" in line and not folder.exists()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from vqcheck.snapshot.model import Queue, Snapshot
 from vqcheck.snapshot.read import read, read_file
-from vqcheck.target import elf
+from vqcheck.target.files import elf
 
 from . import debugger, inject, layouts, sides, vmcore
 from .capture import Capture, take

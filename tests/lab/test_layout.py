@@ -9,9 +9,10 @@ import pytest
 
 from vqcheck.guest import modules, needs
 from vqcheck.snapshot.model import Snapshot
-from vqcheck.target import elf, layout
-from vqcheck.target.running_kernel import running_layout
-from vqcheck.target.survey import Needs
+from vqcheck.target.files import elf
+from vqcheck.target.layouts import layout
+from vqcheck.target.layouts.running_kernel import running_layout
+from vqcheck.target.layouts.survey import Needs
 from vqcheck.target.target import Member
 
 from . import layouts, sides
@@ -121,7 +122,7 @@ def test_saving_needs_debug_information(hung: Hung, tmp_path: pathlib.Path) -> N
 
 def as_if_running(linux: Kernel, root: pathlib.Path) -> pathlib.Path:
     """The files by which the kernel, while it runs, tells of its types and symbols."""
-    from vqcheck.target.drgn_layout import KernelFiles  # noqa: PLC0415 - needs drgn
+    from vqcheck.target.by_drgn.save_layout import KernelFiles  # noqa: PLC0415 - needs drgn
     files = {"sys/kernel/btf/vmlinux": section(linux.vmlinux, ".BTF"),
              "sys/kernel/notes": section(linux.vmlinux, ".notes")}
     for module in linux.modules.glob("*.ko"):
@@ -215,8 +216,8 @@ def by_gdb(program: pathlib.Path, type_name: str, paths: Sequence[str]) -> Dict[
 
 
 def test_members_of_awkward_types(compiled: pathlib.Path) -> None:
-    from vqcheck.target.drgn_layout import KernelFiles  # noqa: PLC0415 - needs drgn
-    from vqcheck.target.drgn_target import DrgnTarget  # noqa: PLC0415
+    from vqcheck.target.by_drgn.save_layout import KernelFiles  # noqa: PLC0415 - needs drgn
+    from vqcheck.target.by_drgn.target import DrgnTarget  # noqa: PLC0415
     wanted = Needs(["struct outer", "struct holder", "struct second", "struct private_one", "struct empty",
                    "struct gone", "atomic_t"], ["one", "gone"], re.compile("_done$"), None)
     files = KernelFiles(str(compiled))

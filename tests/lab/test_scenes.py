@@ -42,7 +42,7 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
     try:
         made = make(request.param, directory, sides.live_commands(directory))
         guest, output = sides.guest(directory, made.capture.vmcore)
-        core = sides.core(directory, made.capture.core)
+        core = sides.core(made.capture)
         found = Seen(made, guest, output, sides.live(directory), core)
         _record(found)
         yield found
@@ -72,7 +72,7 @@ def test_the_guests_side_is_what_drgn_reads(seen: Seen) -> None:
 def test_the_same_walk_through_drgn_gives_the_same_queues(seen: Seen) -> None:
     import drgn  # noqa: PLC0415 - only the lab's environment has it
 
-    from vqcheck.target.drgn_target import DrgnTarget  # noqa: PLC0415
+    from vqcheck.target.by_drgn.target import DrgnTarget  # noqa: PLC0415
     linux = kernel()
     program = drgn.Program()
     program.set_core_dump(str(seen.made.capture.vmcore))

@@ -7,9 +7,8 @@ import time
 from types import TracebackType
 from typing import Callable, List, NamedTuple, Optional, Type, TypeVar
 
-from . import devices, initramfs, report
+from . import devices, initramfs, qemu_build, report
 from .kernel import ALL_MODULES, DEFAULT, DISK_MODULES, Kernel, kernel
-from .qemu_build import qemu
 from .qmp import Qmp
 from .report import Report
 from .vhost_user import KINDS, Backend
@@ -38,6 +37,8 @@ class Options(NamedTuple):
     """What may differ between machines; the defaults are those of the scenes."""
     kernel: str = DEFAULT
     """A key of kernel.SOURCES."""
+    qemu: str = qemu_build.DEFAULT
+    """A key of qemu_build.SOURCES."""
     packed: bool = False
     platform: str = ""
     """A key of devices.PLATFORMS, if not the usual one for the kernel."""
@@ -66,6 +67,7 @@ class Machine:
         self.kernel: Kernel = kernel(options.kernel)
         self.platform_name = options.platform or devices.USUAL[self.kernel.architecture]
         self.platform = devices.PLATFORMS[self.platform_name]
+        self.qemu = qemu_build.qemu(options.qemu, self.platform.target)
         self.console_log = directory / "console.log"
         self._sockets = tempfile.TemporaryDirectory(prefix="vqcheck-lab-")  # a socket's path may have 107 bytes
         self._process: "Optional[subprocess.Popen[bytes]]" = None
@@ -211,7 +213,7 @@ class Machine:
         image = initramfs.build(linux, self.directory / "initramfs", ALL_MODULES if options.devices else DISK_MODULES)
         append = (f"console={platform.console}{platform.kernel_words} quiet panic=-1 lab_writers={options.writers} "
                   f"lab_runs={8 if options.idle else 0} lab_survey={options.devices:d}")
-        command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", str(qemu(platform.target)), "-name", "vqcheck-lab",
+        command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", str(self.qemu), "-name", "vqcheck-lab",
                    "-uuid", UUID, "-machine", f"{platform.machine},memory-backend=ram", "-cpu", platform.cpu,
                    "-smp", "2", "-m", f"{options.memory_mb}M{platform.more_memory if options.devices else ''}",
                    "-object", f"memory-backend-memfd,id=ram,size={options.memory_mb}M,share=on",

@@ -30,7 +30,9 @@ def ask_everything(target):
                target.member("struct list_head", "prev"), target.member("struct list_head", "nothing"),
                target.read(0x1000, 64), target.read(0x1020, 16), target.identity(), target.byte_order,
                target.pointer_size]
-    for question in (lambda: target.read(0x9000, 8), target.threads, lambda: target.eventfd_count(3)):
+    for question in (lambda: target.read(0x9000, 8), target.threads, lambda: target.eventfd_count(3), target.auxv,
+                     lambda: list(target.unwind({"rip": 0x500, "rsp": 0x7000})), lambda: target.tls_offset("own"),
+                     lambda: target.tls_offset("nothing")):
         try:
             answers.append(question())
         except (Unreadable, NotSupported) as problem:
@@ -41,6 +43,15 @@ def ask_everything(target):
 def test_a_replay_answers_as_the_target_did(target):
     recorder = Recorder(target)
     expected = ask_everything(target)
+    assert ask_everything(recorder) == expected
+    assert ask_everything(replayed(recorder)) == expected
+
+
+def test_a_replay_knows_the_process_that_the_target_knew(target):
+    target.unwound, target.thread_locals, target.vector = {0x500: ("poll", "main")}, {"own": -16}, {25: 0x7FFF0000}
+    recorder = Recorder(target)
+    expected = ask_everything(target)
+    assert ["poll", "main"] in expected and -16 in expected and {25: 0x7FFF0000} in expected
     assert ask_everything(recorder) == expected
     assert ask_everything(replayed(recorder)) == expected
 

@@ -49,7 +49,9 @@ def test_strings_that_could_break_a_line(hard):
        unreadable=st.dictionaries(st.tuples(st.booleans(), NUMBER, NUMBER), TEXT),
        threads=st.lists(st.builds(Thread, NUMBER, st.none() | TEXT, st.lists(TEXT, max_size=3).map(tuple), st.none())
                         | st.builds(Thread, NUMBER, st.none() | TEXT, st.none(), TEXT), max_size=3),
-       eventfds=st.dictionaries(st.integers(0, 4000), st.none() | NUMBER), refused=st.dictionaries(TEXT, TEXT))
+       eventfds=st.dictionaries(st.integers(0, 4000), st.none() | NUMBER), refused=st.dictionaries(TEXT, TEXT),
+       stacks=st.dictionaries(TEXT, st.lists(TEXT, max_size=3).map(tuple)),
+       tls=st.dictionaries(TEXT, st.none() | NUMBER), auxv=st.dictionaries(NUMBER, NUMBER))
 def test_every_bundle_survives(**answers):
     whole = bundle(**answers)
     assert vqcap.unpack(vqcap.pack(whole)) == whole

@@ -1,7 +1,7 @@
 """The device holds requests: popped and not returned.  No event was lost; the question is who sits on them."""
 from typing import List, Optional
 
-from ..snapshot.device_model import BlockState
+from ..snapshot.held_model import BlockState
 from . import wording
 from .facts import Facts
 from .gates import IO_ERROR

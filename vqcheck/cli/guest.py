@@ -7,8 +7,8 @@ from .. import debugger
 from ..guest import module_symbols
 from ..render.escape import shortened
 from ..snapshot.model import GUEST
-from ..target.layout import read_file
-from ..target.layout_target import Use
+from ..target.layouts.layout import read_file
+from ..target.layouts.layout_target import Use
 from ..target.target import Target
 from .drgn import needs_drgn
 from .sides import SIDES
@@ -62,7 +62,7 @@ def _open_by_debug_info(options: argparse.Namespace) -> Tuple[Target, List[str]]
     if options.force:
         raise Failed("--force is for a --layout of another build")
     with needs_drgn():
-        from ..target.drgn_open import open_dump, open_live  # noqa: PLC0415 - drgn need not be there
+        from ..target.by_drgn.kernel import open_dump, open_live  # noqa: PLC0415 - drgn need not be there
     if options.live:
         target = open_live(options.vmlinux, options.modules)
     else:
@@ -75,6 +75,6 @@ def _open_by_layout(options: argparse.Namespace) -> Tuple[Target, List[str]]:
         raise Failed("--layout stands in for debug information: it goes without --vmlinux and --modules")
     use = Use(read_file(options.layout), options.force, module_symbols.symbol_name)
     with needs_drgn():
-        from ..target.drgn_by_layout import open_dump, open_live  # noqa: PLC0415 - drgn need not be there
+        from ..target.by_drgn.by_layout import open_dump, open_live  # noqa: PLC0415 - drgn need not be there
     opened = open_live(use) if options.live else open_dump(options.vmcore, use)
     return opened.target, opened.notes

@@ -9,10 +9,10 @@ from ..guest import modules, needs
 from ..render.escape import shortened
 from ..render.tables import table
 from ..snapshot.write import write_file
-from ..target import kernel_files, module_files
-from ..target.layout import FORMAT, Layout, pack, read_file
-from ..target.running_kernel import running_layout
-from ..target.survey import Needs
+from ..target.files import kernel_files, module_files
+from ..target.layouts.layout import FORMAT, Layout, pack, read_file
+from ..target.layouts.running_kernel import running_layout
+from ..target.layouts.survey import Needs
 from .drgn import needs_drgn
 from .verb import OK, Failed, put
 
@@ -82,7 +82,7 @@ def _save(options: argparse.Namespace) -> int:
 
 def _from_files(options: argparse.Namespace, notes: List[str]) -> Layout:
     with needs_drgn():
-        from ..target.drgn_layout import KernelFiles  # noqa: PLC0415 - drgn need not be there
+        from ..target.by_drgn.save_layout import KernelFiles  # noqa: PLC0415 - drgn need not be there
     files = KernelFiles(options.vmlinux)
     for name, paths in _module_files(options, files.release).items():
         files.add_module(name, paths)

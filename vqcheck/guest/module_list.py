@@ -4,8 +4,8 @@ Source: Linux kernel/module/main.c (`modules`), kernel/module/sysfs.c (add_notes
 """
 from typing import Iterator, Optional
 
-from ..target import elf
 from ..target.errors import NoMember, TargetError
+from ..target.files import elf
 from ..target.target import Target
 from ..target.view import View
 from .lists import list_entries

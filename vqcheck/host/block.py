@@ -5,7 +5,7 @@ BdrvTrackedRequest), hw/block/virtio-blk.c (VirtIOBlock.rq), block/throttle-grou
 """
 from typing import Iterator, List
 
-from ..snapshot.device_model import BlockState, TrackedRequest
+from ..snapshot.held_model import BlockState, TrackedRequest
 from ..target.absence import Absences
 from ..target.target import Target
 from ..target.view import View

@@ -1,7 +1,8 @@
 """The host's side as text: the tables of `(gdb) vq-host`."""
 from typing import Any, List, Optional, Sequence
 
-from ..snapshot.device_model import BlockState, HostDevice, Notifier, Notify
+from ..snapshot.device_model import HostDevice, Notifier, Notify
+from ..snapshot.held_model import BlockState
 from ..snapshot.model import Device, Queue, Snapshot
 from . import reasons
 from .host_says import of_device, sentences

@@ -1,51 +1,8 @@
 """What only the host knows: QEMU's records in a snapshot."""
 from typing import Dict, List, NamedTuple, Optional
 
+from .held_model import BlockState, ScsiDisk
 from .kinds import U8, U16, U32, U64, Hex
-
-
-class TrackedRequest(NamedTuple):
-    """A request that QEMU's block layer has begun and not ended (struct BdrvTrackedRequest).
-
-    node: node name of the BlockDriverState.
-    type: BDRV_TRACKED_* without its prefix, in lower case.
-    offset: in bytes.
-    bytes: length in bytes.
-    """
-
-    node: str
-    type: str
-    offset: U64
-    bytes: U64
-
-
-class BlockState(NamedTuple):
-    """QEMU's block layer behind a disk.
-
-    node: node name at the root.
-    format: its block driver.
-    filename: what it opens, as QEMU prints it.
-    iostatus: BlockDeviceIoStatus of the BlockBackend.
-    in_flight: BlockBackend.in_flight, requests begun and not completed.
-    quiesce_counter: BlockBackend.quiesce_counter; above zero while drained.
-    node_in_flight: BlockDriverState.in_flight of the root node.
-    parked: requests parked for a retry after an error (VirtIOBlock.rq).
-    throttled: requests that wait in the BlockBackend's throttle group.
-    tracked: tracked requests of the root node and the nodes below it.
-    absent: why fields are null.
-    """
-
-    node: Optional[str] = None
-    format: Optional[str] = None
-    filename: Optional[str] = None
-    iostatus: Optional[str] = None
-    in_flight: Optional[U32] = None
-    quiesce_counter: Optional[U32] = None
-    node_in_flight: Optional[U32] = None
-    parked: Optional[U32] = None
-    throttled: Optional[U32] = None
-    tracked: Optional[List[TrackedRequest]] = None
-    absent: Dict[str, str] = {}
 
 
 class HostDevice(NamedTuple):
@@ -64,6 +21,7 @@ class HostDevice(NamedTuple):
     vhost_started: vhost serves the rings, and QEMU's own indexes are not live.
     ioeventfd_started: kicks arrive by host notifier (dataplane_started, ioeventfd_started).
     block: the block layer behind a disk.
+    disks: the disks on a SCSI host adapter.
     absent: why fields are null.
     """
 
@@ -80,6 +38,7 @@ class HostDevice(NamedTuple):
     vhost_started: Optional[bool] = None
     ioeventfd_started: Optional[bool] = None
     block: Optional[BlockState] = None
+    disks: Optional[List[ScsiDisk]] = None
     absent: Dict[str, str] = {}
 
 

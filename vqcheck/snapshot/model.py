@@ -10,13 +10,15 @@ from typing import Dict, List, NamedTuple, Optional
 
 from .device_model import AvailEntry, DeviceState, HostDevice, Notify, ThreadState
 from .driver_model import DriverState, GuestDevice
+from .held_model import Held
 from .kernel_model import Irq, Napi, TxQueue
 from .kinds import U8, U16, U32, U64, Hex
+from .loop_model import QemuState
 from .request_model import Request, UsedEntry
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
-OLDER_VERSIONS = (1,)
+OLDER_VERSIONS = (1, 2)
 """Versions that are read too: all of their members are still there, and none has another meaning."""
 
 GUEST = "guest"
@@ -220,6 +222,7 @@ class Queue(NamedTuple):
     tx_queue: the network stack's side of a transmit queue; guest side only.
     notify: the notifiers, as QEMU has them.
     available: entries of the available ring that the device has not popped; host side only.
+    held: elements popped and not returned, and who has them; host side only.
     used: used elements that the driver has not consumed; guest side only.
     in_flight: heads that the driver has handed out and not got back; guest side only.
     absent: why fields are null.
@@ -240,6 +243,7 @@ class Queue(NamedTuple):
     tx_queue: Optional[TxQueue] = None
     notify: Optional[Notify] = None
     available: Optional[List[AvailEntry]] = None
+    held: Optional[Held] = None
     used: Optional[List[UsedEntry]] = None
     in_flight: Optional[List[Request]] = None
     absent: Dict[str, str] = {}
@@ -282,6 +286,7 @@ class Snapshot(NamedTuple):
     capture: when and how.
     devices: the virtio devices.
     threads: threads of QEMU and where they stood; host side only.
+    qemu: the QEMU process as a whole; host side only.
     absent: why fields are null.
     """
 
@@ -292,4 +297,5 @@ class Snapshot(NamedTuple):
     capture: Capture
     devices: List[Device]
     threads: Optional[List[ThreadState]] = None
+    qemu: Optional[QemuState] = None
     absent: Dict[str, str] = {}

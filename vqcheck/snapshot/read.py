@@ -114,8 +114,8 @@ def _check_version(document: Any) -> None:
     if type(version) is int and version in OLDER_VERSIONS:
         document["schema"] = SCHEMA_VERSION
     elif type(version) is int and version != SCHEMA_VERSION:
-        raise BadSnapshot(f"schema: version {_found(version)}; this vqcheck reads version "
-                          f"{' and '.join(map(str, (*OLDER_VERSIONS, SCHEMA_VERSION)))}")
+        older = ", ".join(map(str, OLDER_VERSIONS))
+        raise BadSnapshot(f"schema: version {_found(version)}; this vqcheck reads version {older} and {SCHEMA_VERSION}")
 
 
 # From annotations to decoders.

@@ -3,7 +3,8 @@ import bisect
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from .errors import Unreadable
-from .target import Identity, Member, Target, Thread
+from .target import Target
+from .through import Through
 
 GAP = 1024
 """Bytes between two structs that are rather read along than left out."""
@@ -12,13 +13,11 @@ MAX_SPAN = 1 << 16
 """Bytes of one read at most."""
 
 
-class Bulk(Target):
+class Bulk(Through):
     """A target that answers reads of virtual memory from what `load` has read in bulk, all else from another target."""
 
     def __init__(self, target: Target) -> None:
-        self.target = target
-        self.byte_order = target.byte_order
-        self.pointer_size = target.pointer_size
+        super().__init__(target)
         self._starts: List[int] = []
         self._spans: Dict[int, bytes] = {}
 
@@ -43,27 +42,6 @@ class Bulk(Target):
     def read(self, address: int, size: int, physical: bool = False) -> bytes:
         found = None if physical else self._loaded(address, size)
         return self.target.read(address, size, physical) if found is None else found
-
-    def symbol(self, name: str) -> Optional[int]:
-        return self.target.symbol(name)
-
-    def symbol_name(self, address: int) -> Optional[str]:
-        return self.target.symbol_name(address)
-
-    def type_size(self, type_name: str) -> Optional[int]:
-        return self.target.type_size(type_name)
-
-    def member(self, type_name: str, path: str) -> Optional[Member]:
-        return self.target.member(type_name, path)
-
-    def threads(self) -> Sequence[Thread]:
-        return self.target.threads()
-
-    def eventfd_count(self, fd: int) -> Optional[int]:
-        return self.target.eventfd_count(fd)
-
-    def identity(self) -> Identity:
-        return self.target.identity()
 
 
 def _runs(addresses: Sequence[int], size: int) -> Iterable[Tuple[int, int]]:

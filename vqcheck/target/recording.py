@@ -1,13 +1,16 @@
 """Recording a run against a debugger, and running the same walker again from the recording."""
 import bisect
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from . import vqcap
 from .errors import NotRecorded, NotSupported, TargetError, Unreadable
 from .target import Identity, Member, Target, Thread
+from .through import Through
+
+Answer = TypeVar("Answer")
 
 
-class Recorder(Target):
+class Recorder(Through):
     """Passes every question on to another target, and keeps the answers.
 
     It is also a cache: the same question is asked of the debugger once, which is right because a target stands still
@@ -15,9 +18,7 @@ class Recorder(Target):
     """
 
     def __init__(self, target: Target, asked: Optional[Dict[str, str]] = None) -> None:
-        self.target = target
-        self.byte_order = target.byte_order
-        self.pointer_size = target.pointer_size
+        super().__init__(target)
         self.bundle = vqcap.empty(target.byte_order, target.pointer_size, target.identity())
         self.bundle.asked.update(asked or {})
         self.reads = 0
@@ -25,7 +26,8 @@ class Recorder(Target):
 
     def forget_memory(self) -> None:
         """Have everything but symbols and types asked anew: the target did not stand still."""
-        for answers in (self.bundle.memory, self.bundle.unreadable, self.bundle.eventfds, self.bundle.refused):
+        for answers in (self.bundle.memory, self.bundle.unreadable, self.bundle.eventfds, self.bundle.refused,
+                        self.bundle.stacks):
             answers.clear()
         self.bundle.threads.clear()
 
@@ -38,6 +40,25 @@ class Recorder(Target):
         if address not in self.bundle.names:
             self.bundle.names[address] = self.target.symbol_name(address)
         return self.bundle.names[address]
+
+    def unwind(self, registers: Mapping[str, int]) -> Sequence[str]:
+        key = stack_key(registers)
+        if key not in self.bundle.stacks:
+            self.bundle.stacks[key] = tuple(self._asked(f"stack {key}", self.target.unwind, registers))
+        return self.bundle.stacks[key]
+
+    def tls_offset(self, name: str) -> Optional[int]:
+        if name not in self.bundle.tls:
+            self.bundle.tls[name] = self._asked(f"tls {name}", self.target.tls_offset, name)
+        return self.bundle.tls[name]
+
+    def _asked(self, question: str, ask: Callable[..., Answer], *words: object) -> Answer:
+        """The answer to a question that not every debugger takes; a refusal is kept too."""
+        try:
+            return ask(*words)
+        except TargetError as problem:
+            self.bundle.refused[question] = str(problem)
+            raise
 
     def type_size(self, type_name: str) -> Optional[int]:
         if type_name not in self.bundle.sizes:
@@ -74,25 +95,26 @@ class Recorder(Target):
 
     def threads(self) -> Sequence[Thread]:
         if not self.bundle.threads:
-            try:
-                self.bundle.threads.extend(self.target.threads())
-            except TargetError as problem:
-                self.bundle.refused["threads"] = str(problem)
-                raise
+            self.bundle.threads.extend(self._asked("threads", self.target.threads))
         return self.bundle.threads
 
     def eventfd_count(self, fd: int) -> Optional[int]:
-        if fd in self.bundle.eventfds:
-            return self.bundle.eventfds[fd]
-        try:
-            self.bundle.eventfds[fd] = self.target.eventfd_count(fd)
-        except TargetError as problem:
-            self.bundle.refused[f"eventfd {fd}"] = str(problem)
-            raise
+        if fd not in self.bundle.eventfds:
+            self.bundle.eventfds[fd] = self._asked(f"eventfd {fd}", self.target.eventfd_count, fd)
         return self.bundle.eventfds[fd]
+
+    def auxv(self) -> Dict[int, int]:
+        if not self.bundle.auxv:
+            self.bundle.auxv.update(self._asked("auxv", self.target.auxv))
+        return self.bundle.auxv
 
     def identity(self) -> Identity:
         return self.bundle.identity
+
+
+def stack_key(registers: Mapping[str, int]) -> str:
+    """What a stack is known by in a recording: its registers in words."""
+    return " ".join(f"{name}={value:#x}" for name, value in sorted(registers.items()))
 
 
 class Replay(Target):
@@ -116,6 +138,19 @@ class Replay(Target):
         if address not in self.bundle.names:
             raise NotRecorded(f"the recording does not hold the name of {address:#x}")
         return self.bundle.names[address]
+
+    def unwind(self, registers: Mapping[str, int]) -> Sequence[str]:
+        key = stack_key(registers)
+        self._refuse(f"stack {key}")
+        if key not in self.bundle.stacks:
+            raise NotRecorded("the recording does not hold this stack")
+        return self.bundle.stacks[key]
+
+    def tls_offset(self, name: str) -> Optional[int]:
+        self._refuse(f"tls {name}")
+        if name not in self.bundle.tls:
+            raise NotRecorded(f"the recording does not hold the thread-local variable {name}")
+        return self.bundle.tls[name]
 
     def type_size(self, type_name: str) -> Optional[int]:
         if type_name not in self.bundle.sizes:
@@ -158,6 +193,12 @@ class Replay(Target):
         if fd not in self.bundle.eventfds:
             raise NotRecorded(f"the recording does not hold the eventfd {fd}")
         return self.bundle.eventfds[fd]
+
+    def auxv(self) -> Dict[int, int]:
+        self._refuse("auxv")
+        if not self.bundle.auxv:
+            raise NotRecorded("the recording does not hold the auxiliary vector")
+        return self.bundle.auxv
 
     def _refuse(self, question: str) -> None:
         if question in self.bundle.refused:

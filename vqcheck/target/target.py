@@ -5,7 +5,7 @@ never touches a debugger's own values.
 """
 import struct
 from functools import partial
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .errors import Corrupt, NoMember, NoSymbol, NotSupported, NoType
 
@@ -85,9 +85,24 @@ class Target:
         """All threads of the target with their stacks."""
         raise NotSupported("this debugger does not list threads")
 
+    def unwind(self, registers: Mapping[str, int]) -> Sequence[str]:
+        """The functions of a stack that no thread stands in, innermost first, as that of a coroutine that waits.
+
+        registers: those that a function must preserve, the stack pointer and the program counter, by gdb's names.
+        """
+        raise NotSupported("this debugger does not unwind other stacks than those of threads")
+
+    def tls_offset(self, name: str) -> Optional[int]:
+        """How many bytes a thread-local variable lies above its thread's thread pointer; None if there is none."""
+        raise NotSupported("this debugger does not say where thread-local variables lie")
+
     def eventfd_count(self, fd: int) -> Optional[int]:
         """The counter of an eventfd of a live process, read without touching the process; None if it is no eventfd."""
         raise NotSupported("an eventfd's counter is known for a live process only")
+
+    def auxv(self) -> Dict[int, int]:
+        """The auxiliary vector of a process, AT_... to value (getauxval(3); Linux include/uapi/linux/auxvec.h)."""
+        raise NotSupported("this debugger does not show the auxiliary vector")
 
     def identity(self) -> Identity:
         """What is being read, and how."""

@@ -13,7 +13,10 @@ A gzip stream of text lines, tab-separated, so that `zcat` shows it.  A debugger
     memory      virtual | physical      ADDRESS HEX
     unreadable  virtual | physical      ADDRESS SIZE    REASON
     thread      ID      NAME | -        REASON | -      FUNCTION ...
+    stack       REGISTERS       FUNCTION ...
+    tls         NAME    OFFSET | -      of a thread-local variable from the thread pointer
     eventfd     FD      COUNT | -
+    auxv        TYPE    VALUE
     refused     QUESTION        REASON
 """
 import binascii
@@ -54,11 +57,15 @@ class Bundle(NamedTuple):
     threads: List[Thread]
     eventfds: Dict[int, Optional[int]]
     refused: Dict[str, str]
+    stacks: Dict[str, Tuple[str, ...]]
+    """By recording.stack_key()."""
+    tls: Dict[str, Optional[int]]
+    auxv: Dict[int, int]
 
 
 def empty(byte_order: str, pointer_size: int, identity: Identity) -> Bundle:
     """A bundle that holds no answers yet."""
-    return Bundle(byte_order, pointer_size, identity, {}, {}, {}, {}, {}, {}, {}, [], {}, {})
+    return Bundle(byte_order, pointer_size, identity, {}, {}, {}, {}, {}, {}, {}, [], {}, {}, {}, {}, {})
 
 
 def pack(bundle: Bundle) -> bytes:
@@ -90,14 +97,25 @@ def _lines(bundle: Bundle) -> Iterator[lines.Line]:
         yield "size", type_name, size
     for (type_name, path), member in bundle.members.items():
         yield ("member", type_name, path, *(member or (None,)))
+    for name, offset in bundle.tls.items():
+        yield "tls", name, offset
+    yield from _state(bundle)
+
+
+def _state(bundle: Bundle) -> Iterator[lines.Line]:
+    """What is true of one moment only."""
     for (physical, start), raw in bundle.memory.items():
         yield "memory", "physical" if physical else "virtual", start, binascii.hexlify(raw).decode("ascii")
     for (physical, start, length), reason in bundle.unreadable.items():
         yield "unreadable", "physical" if physical else "virtual", start, length, reason
     for thread in bundle.threads:
         yield ("thread", thread.id, thread.name, thread.reason, *(thread.functions or ()))
+    for registers, functions in bundle.stacks.items():
+        yield ("stack", registers, *functions)
     for fd, count in bundle.eventfds.items():
         yield "eventfd", fd, count
+    for key_number, value in bundle.auxv.items():
+        yield "auxv", key_number, value
     for question, reason in bundle.refused.items():
         yield "refused", question, reason
 
@@ -152,6 +170,9 @@ _PARSERS: Dict[str, Callable[[Bundle, Words], None]] = {
     "memory": _parse_memory,
     "unreadable": _parse_unreadable,
     "thread": _parse_thread,
+    "stack": lambda bundle, words: bundle.stacks.__setitem__(words[0], tuple(words[1:])),
+    "tls": lambda bundle, words: bundle.tls.__setitem__(words[0], number(words[1])),
     "eventfd": lambda bundle, words: bundle.eventfds.__setitem__(int(words[0]), number(words[1])),
+    "auxv": lambda bundle, words: bundle.auxv.__setitem__(int(words[0]), int(words[1])),
     "refused": lambda bundle, words: bundle.refused.__setitem__(words[0], words[1]),
 }

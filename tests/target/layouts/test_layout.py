@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vqcheck.target import layout
-from vqcheck.target.layout import About, BadLayout, Layout, NotInLayout, Slot
+from vqcheck.target.layouts import layout
+from vqcheck.target.layouts.layout import About, BadLayout, Layout, NotInLayout, Slot
 from vqcheck.target.target import Member
 
 ABOUT = About("linux", "b" * 40, "6.1.0-56-cloud-amd64", "x86_64", "vqcheck 0.1.0")

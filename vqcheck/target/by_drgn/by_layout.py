@@ -6,10 +6,10 @@ from typing import List, NamedTuple
 
 import drgn
 
-from .drgn_open import MACHINES, Memory, identify, read_dump, read_live
-from .drgn_target import DrgnTarget
-from .layout_target import LayoutTarget, Use, on_kernel
-from .vmcore_file import ELF
+from ..files.vmcore_file import ELF
+from ..layouts.layout_target import LayoutTarget, Use, on_kernel
+from .kernel import MACHINES, Memory, identify, read_dump, read_live
+from .target import DrgnTarget
 
 
 class Opened(NamedTuple):

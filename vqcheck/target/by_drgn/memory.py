@@ -9,7 +9,7 @@ from typing import BinaryIO, Callable, List, NamedTuple
 
 import drgn
 
-from . import elf
+from ..files import elf
 
 PT_LOAD = 1
 MAX_SEGMENTS = 4096

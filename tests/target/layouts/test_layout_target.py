@@ -3,10 +3,10 @@ import pytest
 
 from tests.fake_target import FakeTarget
 from tests.layouts import BUILD_ID, RELEASE, SLIDE, MemoryOnly
-from vqcheck.target import layout
 from vqcheck.target.errors import NotSupported, NoType
-from vqcheck.target.layout import About, NotInLayout, Slot
-from vqcheck.target.layout_target import LayoutMismatch, LayoutTarget, Use, kernel_bias, on_kernel
+from vqcheck.target.layouts import layout
+from vqcheck.target.layouts.layout import About, NotInLayout, Slot
+from vqcheck.target.layouts.layout_target import LayoutMismatch, LayoutTarget, Use, kernel_bias, on_kernel
 from vqcheck.target.target import Member
 
 STEXT, UTS, NOTES, DONE, CPU_NUMBER = (0xFFFFFFFF81000000, 0xFFFFFFFF82BF9B60, 0xFFFFFFFF82437E70, 0xFFFFFFFF81200000,

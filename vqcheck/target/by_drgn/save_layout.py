@@ -6,12 +6,12 @@ from typing import Dict, Iterable, Iterator, List, Optional
 
 import drgn
 
-from . import elf, kernel_files
-from .drgn_debug_info import try_file
-from .drgn_target import machine_name
-from .errors import TargetError
-from .layout import LINUX, About, Layout, empty
-from .survey import Described, Field, Needs, add_symbols, add_types
+from ..errors import TargetError
+from ..files import elf, kernel_files
+from ..layouts.layout import LINUX, About, Layout, empty
+from ..layouts.survey import Described, Field, Needs, add_symbols, add_types
+from .debug_info import try_file
+from .target import machine_name
 
 STRUCTS = {drgn.TypeKind.STRUCT: "struct", drgn.TypeKind.UNION: "union", drgn.TypeKind.CLASS: "class"}
 

@@ -3,12 +3,13 @@
 Where the debugger has debug information of its own, that goes first: a kernel whose modules alone lack theirs, a QEMU
 with nothing but its dynamic symbols.
 """
-from typing import Callable, Dict, Mapping, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, Mapping, NamedTuple, Optional
 
-from . import elf
-from .errors import TargetError
+from ..errors import TargetError
+from ..files import elf
+from ..target import Identity, Member, Target
+from ..through import Through
 from .layout import LINUX, Layout, NotInLayout
-from .target import Identity, Member, Target, Thread
 
 MAX_NOTES = 1 << 16
 """Bytes of a kernel's ELF notes that are looked at."""
@@ -24,17 +25,15 @@ class LayoutMismatch(TargetError):
     """The layout is of another build than the target."""
 
 
-class LayoutTarget(Target):
+class LayoutTarget(Through):
     """Answers from a debugger and, where that has none, from a layout."""
 
     def __init__(self, layout: Layout, memory: Target, bias: int, warning: Optional[str] = None,
                  find_name: Optional[FindName] = None) -> None:
         """`bias` is how far the target was moved from where it was linked; `warning` goes into the snapshot."""
+        super().__init__(memory)
         self.layout = layout
-        self.memory = memory
         self.bias = bias
-        self.byte_order = memory.byte_order
-        self.pointer_size = memory.pointer_size
         self._mask = (1 << 8 * memory.pointer_size) - 1
         self._warning = warning
         self._find_name = find_name
@@ -45,7 +44,7 @@ class LayoutTarget(Target):
         return (address + self.bias) & self._mask
 
     def symbol(self, name: str) -> Optional[int]:
-        known = self.memory.symbol(name)
+        known = self.target.symbol(name)
         if known is None and name in self.layout.fixed:
             return self.layout.fixed[name]
         if known is None:
@@ -56,18 +55,18 @@ class LayoutTarget(Target):
         return known
 
     def symbol_name(self, address: int) -> Optional[str]:
-        known = self.memory.symbol_name(address) or self._names.get(address)
+        known = self.target.symbol_name(address) or self._names.get(address)
         if known is None and self._find_name is not None:
             known = self._find_name(self, address)
         return known
 
     def type_size(self, type_name: str) -> Optional[int]:
-        known = self.memory.type_size(type_name)
+        known = self.target.type_size(type_name)
         return self.layout.type_size(type_name) if known is None else known
 
     def member(self, type_name: str, path: str) -> Optional[Member]:
-        known = self.memory.member(type_name, path)
-        if known is None and self.memory.type_size(type_name) is None:
+        known = self.target.member(type_name, path)
+        if known is None and self.target.type_size(type_name) is None:
             known = self.layout.member(type_name, path)
         return known
 
@@ -75,17 +74,8 @@ class LayoutTarget(Target):
         parts = ", ".join(sorted(self.layout.parts))
         return "the layout file was saved without it" + (f" (with {parts})" if parts else "")
 
-    def read(self, address: int, size: int, physical: bool = False) -> bytes:
-        return self.memory.read(address, size, physical)
-
-    def threads(self) -> Sequence[Thread]:
-        return self.memory.threads()
-
-    def eventfd_count(self, fd: int) -> Optional[int]:
-        return self.memory.eventfd_count(fd)
-
     def identity(self) -> Identity:
-        known = self.memory.identity()
+        known = self.target.identity()
         # A layout that needs no warning has been seen to be of the same build.
         build_id = known.build_id or (self.layout.about.build_id if self._warning is None else None)
         return known._replace(debugger=f"{known.debugger} with a layout file", build_id=build_id,

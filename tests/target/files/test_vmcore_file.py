@@ -3,9 +3,9 @@ import struct
 
 import pytest
 
-from tests.target.test_elf import made, note
-from vqcheck.target import elf, vmcore_file
-from vqcheck.target.vmcore_file import ELF, KDUMP, DumpFile
+from tests.target.files.test_elf import made, note
+from vqcheck.target.files import elf, vmcore_file
+from vqcheck.target.files.vmcore_file import ELF, KDUMP, DumpFile
 
 INFO = b"OSRELEASE=6.1.0-made-up\nBUILD-ID=0011\nSYMBOL(swapper_pg_dir)=ffffffff82a0a000\nKERNELOFFSET=0\n"
 

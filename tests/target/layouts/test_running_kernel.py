@@ -5,9 +5,9 @@ import re
 import pytest
 
 from tests.btf_file import BtfFile, kernel
-from vqcheck.target import layout
-from vqcheck.target.running_kernel import CannotSave, running_layout
-from vqcheck.target.survey import Needs
+from vqcheck.target.layouts import layout
+from vqcheck.target.layouts.running_kernel import CannotSave, running_layout
+from vqcheck.target.layouts.survey import Needs
 from vqcheck.target.target import Member
 
 TEXT = 0xFFFFFFFF99800000

@@ -3,7 +3,7 @@ import struct
 
 import pytest
 
-from gdb_ext.core_map import NT_FILE, PT_LOAD, PT_NOTE, NotACore, missing, read_core_map
+from vqcheck.target.files.core_map import NT_FILE, PT_LOAD, PT_NOTE, NotACore, missing, read_core_map
 
 RAM, TEXT, STACK, SHM = 0x7F0000000000, 0x555500000000, 0x7FFF00000000, 0x7E0000000000
 PROGRAM = "/usr/bin/qemu"

@@ -1,7 +1,7 @@
 """Where a kernel's debug information is looked for, and what is said where there is none."""
 import pytest
 
-from vqcheck.target import kernel_files
+from vqcheck.target.files import kernel_files
 
 
 def test_places():

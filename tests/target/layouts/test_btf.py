@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.btf_file import BtfFile, kernel
-from vqcheck.target import btf, layout
-from vqcheck.target.btf import BadBtf, Btf
-from vqcheck.target.layout import About
-from vqcheck.target.survey import add_types
+from vqcheck.target.layouts import btf, layout
+from vqcheck.target.layouts.btf import BadBtf, Btf
+from vqcheck.target.layouts.layout import About
+from vqcheck.target.layouts.survey import add_types
 from vqcheck.target.target import Member
 
 

@@ -3,7 +3,7 @@ import struct
 
 import pytest
 
-from vqcheck.target import elf
+from vqcheck.target.files import elf
 
 BUILD_ID = bytes(range(20))
 

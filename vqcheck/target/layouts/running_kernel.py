@@ -6,9 +6,9 @@ Source: Linux kernel/bpf/sysfs_btf.c (/sys/kernel/btf), kernel/kallsyms.c (s_sho
 import os
 from typing import Dict, Iterable, Iterator, NamedTuple, Optional, Tuple
 
-from . import elf
+from ..errors import TargetError
+from ..files import elf
 from .btf import BadBtf, Btf
-from .errors import TargetError
 from .layout import LINUX, About, Layout, empty
 from .survey import Described, Needs, add_symbols, add_types
 

@@ -11,7 +11,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional
 
 import drgn
 
-from . import elf, kernel_files, module_files
+from ..files import elf, kernel_files, module_files
 
 WANTED = ("virtio", "scsi_mod", "sd_mod")
 """Modules whose names contain one of these are what walkers look into."""

@@ -6,7 +6,7 @@ type ids and string offsets go on where those of vmlinux end).
 import struct
 from typing import Dict, Iterator, Optional, Tuple
 
-from .errors import TargetError
+from ..errors import TargetError
 from .survey import Described, Field
 
 MAGIC = 0xEB9F

@@ -9,12 +9,12 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, TypeVar
 
 import drgn
 
-from . import elf, kernel_files, vmcore_file
-from .drgn_debug_info import attach_kernel, load_modules, memory_build_id
-from .drgn_memory import add_physical_memory
-from .drgn_target import DrgnTarget
-from .errors import TargetError
-from .vmcore_file import ELF, DumpFile
+from ..errors import TargetError
+from ..files import elf, kernel_files, vmcore_file
+from ..files.vmcore_file import ELF, DumpFile
+from .debug_info import attach_kernel, load_modules, memory_build_id
+from .memory import add_physical_memory
+from .target import DrgnTarget
 
 KCORE = "/proc/kcore"
 

@@ -7,8 +7,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import drgn
 
-from .errors import NotSupported, Unreadable
-from .target import Identity, Member, Target, Thread
+from ..errors import NotSupported, Unreadable
+from ..target import Identity, Member, Target, Thread
 
 if not hasattr(drgn, "RelocatableModule"):
     raise ImportError(f"drgn {drgn.__version__} is too old, 0.0.31 or newer is needed", name="vqcheck")

@@ -2,8 +2,8 @@
 import pytest
 
 from tests.crash_ext.world import elf
-from vqcheck.target import elf as elf_files
-from vqcheck.target import module_files
+from vqcheck.target.files import elf as elf_files
+from vqcheck.target.files import module_files
 
 DEBUG = elf(".text", ".debug_info")
 

@@ -1,0 +1,1 @@
+"""What lies in files: ELF, dumps and cores, and where kernels and modules keep theirs.  No debugger in here."""
