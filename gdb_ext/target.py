@@ -124,8 +124,7 @@ class GdbTarget(Target):
     def eventfd_count(self, fd: int) -> Optional[int]:
         if self._core_path:
             raise NotSupported("an eventfd's counter is in the host's kernel, not in a core")
-        connection = getattr(self._inferior, "connection", None)
-        if connection is not None and connection.type != "native":
+        if not self._is_here():
             raise NotSupported("an eventfd's counter is known for a process of this machine only")
         try:
             with open(f"/proc/{self._inferior.pid}/fdinfo/{fd}") as info:
@@ -133,6 +132,11 @@ class GdbTarget(Target):
         except OSError as problem:
             raise NotSupported(f"/proc/{self._inferior.pid}/fdinfo/{fd}: {problem.strerror}")
         return int(found.group(1), 16) if found else None
+
+    def _is_here(self) -> bool:
+        """Whether it is a process of this machine."""
+        connection = getattr(self._inferior, "connection", None)
+        return connection is None or bool(connection.type == "native")
 
     def identity(self) -> Identity:
         program = gdb.current_progspace().filename
@@ -145,7 +149,19 @@ class GdbTarget(Target):
             build_id=_build_id(program),
             time=os.path.getmtime(self._core_path) if self._core_path else time.time(),
             time_source="the core file's time stamp" if self._core_path else "this machine's clock",
+            machine=_machine(),
+            monotonic_ns=None if self._core_path or not self._is_here() else int(time.monotonic() * 1e9),
         )
+
+
+MACHINES = {"i386:x86-64": "x86_64", "aarch64": "aarch64", "s390:64-bit": "s390x", "powerpc:common64": "ppc64le",
+            "riscv:rv64": "riscv64"}
+"""Architectures as gdb names them, and as uname -m does."""
+
+
+def _machine() -> Optional[str]:
+    text = gdb.execute("show architecture", to_string=True)
+    return next((MACHINES[name] for name in re.findall(r'"([^"]+)"', text) if name in MACHINES), None)
 
 
 def _core_path() -> Optional[str]:

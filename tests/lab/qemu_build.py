@@ -12,13 +12,13 @@ from typing import Dict, List, NamedTuple, Sequence
 
 from . import packages
 
-RECIPE = 3
+RECIPE = 4
 """Counted up with every change of what is built, so that a cache does not keep the old one."""
 
 VIRTIO = ("PCI", "MMIO", "BLK", "SCSI", "NET", "RNG", "SERIAL", "BALLOON", "INPUT", "GPU", "CRYPTO", "9P", "MEM",
           "IOMMU")
 
-VHOST_USER = ("VHOST_USER_FS", "VHOST_USER_VSOCK")
+VHOST_USER = ("VHOST_USER_FS", "VHOST_USER_VSOCK", "VHOST_USER_BLK")
 """Devices that another process serves, for tests that play that process."""
 
 MACHINES: Dict[str, List[str]] = {
@@ -27,12 +27,12 @@ MACHINES: Dict[str, List[str]] = {
 }
 
 CONFIGURE = """--without-default-features --without-default-devices --enable-system --disable-user --enable-tcg
---enable-kvm --enable-linux-aio --enable-vhost-kernel --enable-vhost-net --enable-vhost-user --enable-virtfs
---enable-attr --enable-cap-ng --enable-slirp --enable-fdt=system --enable-debug-info --disable-tools --disable-docs
+--enable-kvm --enable-linux-aio --enable-linux-io-uring --enable-vhost-kernel --enable-vhost-net --enable-vhost-user
+--enable-virtfs --enable-attr --enable-cap-ng --enable-slirp --enable-fdt=system --enable-debug-info --disable-tools --disable-docs
 --disable-guest-agent --disable-werror""".split()
 
 DEBIANS_MESON = ("--meson=/usr/bin/meson",)
-NEWER = ("--enable-linux-io-uring", "--enable-pixman", "--disable-install-blobs")
+NEWER = ("--enable-pixman", "--disable-install-blobs")
 """What QEMU 8.1 and later are told besides: they want pixman for any display, and firmware that Debian's source
 package has not."""
 
@@ -47,12 +47,14 @@ class Source(NamedTuple):
     configure: Sequence[str]
     own_meson: bool = True
     """Whether it needs a newer meson than this machine's."""
+    devices: Sequence[str] = ()
+    """What else must be built in for it to link."""
 
 
 SOURCES: Dict[str, Source] = {
     "7.2": Source("bookworm", "7.2", DEBIANS_MESON, own_meson=False),
     "10.0": Source("trixie", "10.0", NEWER),
-    "newest": Source("sid", "", NEWER),  # 10.2.2 when this was written
+    "newest": Source("sid", "", NEWER, devices=("PXB", "CXL")),  # 10.2.2 when this was written
 }
 DEFAULT = "7.2"
 
@@ -72,7 +74,7 @@ def _build(source: Source, target: str, home: pathlib.Path) -> None:
     work = home.with_name(home.name + ".build")
     shutil.rmtree(work, ignore_errors=True)
     tree = packages.Archive(source.suite).source("qemu", work, source.series)
-    devices = [*(f"VIRTIO_{name}" for name in VIRTIO), *VHOST_USER, *MACHINES[target]]
+    devices = [*(f"VIRTIO_{name}" for name in VIRTIO), *VHOST_USER, *MACHINES[target], *source.devices]
     (tree / f"configs/devices/{target}-softmmu/lab.mak").write_text("".join(f"CONFIG_{one}=y\n" for one in devices))
     build = tree / "build"
     build.mkdir()

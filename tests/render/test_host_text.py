@@ -5,8 +5,9 @@ from tests.builders import fleet, incident, pair
 from tests.render.test_guest_text import columns, flat
 from vqcheck.render import host_text
 from vqcheck.render.host_says import of_device, sentences
-from vqcheck.snapshot.device_model import HostDevice, MsixVector, Notifier, ThreadState
+from vqcheck.snapshot.device_model import HostDevice, Notifier, ThreadState
 from vqcheck.snapshot.kinds import Hex
+from vqcheck.snapshot.transport_model import MsixVector
 
 MSIX = MsixVector(True, False, False, False, True, Hex(0xFEE01000), Hex(0x4022))
 

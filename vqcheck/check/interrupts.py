@@ -1,7 +1,7 @@
 """Lost interrupts: the device returned entries that the driver has not consumed, and owed a notification for them."""
 from typing import List, Optional
 
-from ..snapshot.device_model import MsixVector
+from ..snapshot.transport_model import MsixVector
 from ..virtio.event import distance
 from . import wording
 from .facts import Facts

@@ -1,20 +1,29 @@
-"""Event loops: which thread serves a queue, and which file descriptors it watches.
+"""Event loops: which thread runs each, and which file descriptors it watches.
 
-Source: QEMU util/aio-posix.h (struct AioHandler), include/block/aio.h (struct AioContext),
-hw/block/dataplane/virtio-blk.c, hw/block/virtio-blk.c.
+Source: QEMU util/aio-posix.h (struct AioHandler), include/block/aio.h (struct AioContext), util/main-loop.c,
+iothread.c.
 """
-from typing import Dict, Optional, Sequence, Set
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
-from ..target.errors import NoMember, NotSupported, TargetError
+from ..target.errors import NotSupported, TargetError
 from ..target.target import Target, Thread
 from ..target.view import View
 from .qobject import chain, static_pointer
+from .qom import iothreads
 
 MAIN = "main"
+IOHANDLER = "iohandler"
+"""The main loop's second context, for handlers of plain file descriptors."""
+
 MAIN_FUNCTIONS = frozenset(("main", "qemu_main_loop", "__libc_start_call_main", "__libc_start_main"))
 """Where only the main thread stands; main() itself is often a tail call and on no stack."""
 
-IOTHREAD = "iothread"
+
+class Handler(NamedTuple):
+    """A handler of a file descriptor in a loop."""
+
+    external: bool
+    """It is of the kind that a drain leaves out (AioHandler.is_external, until QEMU 8.0)."""
 
 
 class Loop:
@@ -25,21 +34,35 @@ class Loop:
         self.name = name
         self.thread = thread
         """Kernel thread id of the thread that runs the loop, where it is known."""
-        self._watched: Optional[Set[int]] = None
+        self._handlers: Optional[Dict[int, Handler]] = None
 
-    def watches(self, fd: int) -> bool:
-        """Whether a handler is attached to a file descriptor."""
-        if self._watched is None:
+    def handlers(self) -> Dict[int, Handler]:
+        """The handlers by their file descriptors."""
+        if self._handlers is None:
             first = self.context.pointer("aio_handlers.lh_first")
-            self._watched = {handler.sint("pfd.fd")
-                             for handler in chain(self.context.target, first, "struct AioHandler", "node.le_next")
-                             if not _deleted(handler)}
-        return fd in self._watched
+            self._handlers = {handler.sint("pfd.fd"): _handler(handler)
+                              for handler in chain(self.context.target, first, "struct AioHandler", "node.le_next")
+                              if not _deleted(handler)}
+        return self._handlers
 
     @property
     def polling(self) -> bool:
         """Whether the loop is busy polling, during which it wants no notifications."""
         return self.context.flag("poll_started")
+
+    @property
+    def external_disabled(self) -> int:
+        """Above zero the loop leaves external handlers out; later QEMUs take a drained device's handlers off."""
+        return self.context.sint("external_disable_cnt") if self.context.has("external_disable_cnt") else 0
+
+    def disables(self, fd: int) -> bool:
+        """Whether the handler of a file descriptor is there and left out for now."""
+        handler = self.handlers().get(fd)
+        return handler is not None and handler.external and self.external_disabled > 0
+
+
+def _handler(handler: View) -> Handler:
+    return Handler(handler.has("is_external") and handler.flag("is_external"))
 
 
 def _deleted(handler: View) -> bool:
@@ -49,52 +72,64 @@ def _deleted(handler: View) -> bool:
 class Loops:
     """The loops of one QEMU process."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, anywhere: Optional[int]) -> None:
+        """`anywhere` is the address of any object of the process, None where none is known."""
         self._target = target
         self._known: Dict[int, Loop] = {}
-        self._main_thread: Optional[int] = None
+        self.main_thread = _main_thread(target)
+        self.problem: Optional[str] = None
+        """Why loops may be missing."""
+        self.iothreads: Dict[str, View] = {}
+        """struct IOThread by their ids."""
+        for symbol, name in (("qemu_aio_context", MAIN), ("iohandler_ctx", IOHANDLER)):
+            self._add(static_pointer(target, symbol), name, self.main_thread)
         try:
-            self._main_thread = main_thread(target.threads())
-        except TargetError:
-            pass
+            self._add_iothreads(anywhere)
+        except TargetError as problem:
+            self.problem = f"iothreads are not known: {problem}"
 
-    def main(self) -> Loop:
-        """The main loop's AioContext."""
-        return self._loop(static_pointer(self._target, "qemu_aio_context"), MAIN, self._main_thread)
+    def _add_iothreads(self, anywhere: Optional[int]) -> None:
+        if anywhere is None:
+            raise NotSupported("QEMU has no device to start from")
+        self.iothreads = iothreads(self._target, anywhere)
+        for name, thread in self.iothreads.items():
+            self._add(thread.pointer("ctx"), name, thread.uint("thread_id"))
 
-    def io_handlers(self) -> Loop:
-        """The main loop's second AioContext, for handlers of plain file descriptors."""
-        return self._loop(static_pointer(self._target, "iohandler_ctx"), MAIN, self._main_thread)
+    def _add(self, address: int, name: str, thread: Optional[int]) -> None:
+        if address:  # iohandler_ctx is made when it is first needed
+            self._known[address] = Loop(self._target, address, name, thread)
 
-    def of_disk_queue(self, device: View, index: int) -> Loop:
-        """The loop that serves a queue of a virtio-blk device."""
-        block = View(self._target, "struct VirtIOBlock", device.address)
-        if block.has("dataplane"):  # until QEMU 9.0
-            plane = block.follow("struct VirtIOBlockDataPlane", "dataplane")
-            return self._of_context(plane.pointer("ctx"), plane.pointer("iothread"))
-        if block.has("vq_aio_context"):
-            table = block.pointer("vq_aio_context")
-            if table == 0:
-                return self.main()
-            context = self._target.read_pointer(table + index * self._target.pointer_size)
-            return self._of_context(context, block.pointer("conf.iothread"))
-        raise NoMember("struct VirtIOBlock", "dataplane", "vq_aio_context")
+    def all(self) -> List[Loop]:
+        """Every loop that was found."""
+        return list(self._known.values())
 
-    def _of_context(self, context: int, iothread: int) -> Loop:
-        if context == static_pointer(self._target, "qemu_aio_context"):
-            return self.main()
-        thread = None
-        if iothread:
-            owner = View(self._target, "struct IOThread", iothread)
-            thread = owner.uint("thread_id") if owner.pointer("ctx") == context else None
-        return self._loop(context, IOTHREAD, thread)
-
-    def _loop(self, address: int, name: str, thread: Optional[int]) -> Loop:
+    def of_context(self, address: int) -> Loop:
+        """The loop of an AioContext; one that belongs to no iothread that is known goes by its address."""
         if address not in self._known:
             if address == 0:
                 raise NotSupported("the event loop does not exist yet")
-            self._known[address] = Loop(self._target, address, name, thread)
+            self._known[address] = Loop(self._target, address, f"{address:#x}", None)
         return self._known[address]
+
+    def main(self) -> Loop:
+        """The main loop's AioContext."""
+        return self.of_context(static_pointer(self._target, "qemu_aio_context"))
+
+    def watching(self, fd: int) -> Optional[Loop]:
+        """The loop in which a handler is attached to a file descriptor.  Raises TargetError if that can't be told."""
+        for loop in self.all():
+            if fd in loop.handlers():
+                return loop
+        if self.problem:
+            raise NotSupported(self.problem)
+        return None
+
+
+def _main_thread(target: Target) -> Optional[int]:
+    try:
+        return main_thread(target.threads())
+    except TargetError:
+        return None
 
 
 def main_thread(threads: Sequence[Thread]) -> Optional[int]:

@@ -1,12 +1,17 @@
-"""Which QEMU process this is, and the state of the whole VM.
+"""Which QEMU process this is, and which VM.
 
-Source: QEMU softmmu/runstate.c (current_run_state), softmmu/vl.c (qemu_name), softmmu/globals.c (qemu_uuid).
+Source: QEMU system/vl.c (qemu_name), system/globals.c (qemu_uuid), hw/core/machine.c; until 8.2 in softmmu/.
 """
 from ..snapshot.model import TargetInfo
 from ..target.absence import Absences
 from ..target.errors import NotSupported
 from ..target.target import Target
-from .qobject import enum_name, static_pointer, type_names
+from .qobject import static_pointer, type_names
+from .threads import vcpus
+
+CPU_TYPES = {"x86_64-cpu": "x86_64", "i386-cpu": "i686", "aarch64-cpu": "aarch64", "arm-cpu": "armv7l",
+             "s390x-cpu": "s390x", "powerpc64-cpu": "ppc64", "riscv-cpu": "riscv64", "loongarch-cpu": "loongarch64"}
+"""QOM's abstract types of CPUs, the more special first on every CPU's line of ancestors."""
 
 
 def system(target: Target) -> TargetInfo:
@@ -16,7 +21,7 @@ def system(target: Target) -> TargetInfo:
     return TargetInfo(
         kind="qemu",
         release=absent.take("release", _machine_type, target),
-        machine=identity.machine,
+        machine=absent.take("machine", machine, target),
         name=absent.take("name", _name, target),
         uuid=absent.take("uuid", _uuid, target),
         build_id=identity.build_id,
@@ -25,9 +30,13 @@ def system(target: Target) -> TargetInfo:
     )
 
 
-def run_state(target: Target) -> str:
-    """The VM's run state, as QMP's query-status prints it."""
-    return enum_name(target, "RunState", target.read_uint(target.address_of("current_run_state"), 4))
+def machine(target: Target) -> str:
+    """The guest's architecture, as uname -m has it: by the type of its CPUs, which begins with its name."""
+    for cpu in vcpus(target):
+        for kind in type_names(target, cpu.address):
+            if kind in CPU_TYPES:
+                return CPU_TYPES[kind]
+    raise NotSupported("the type of the VM's CPUs is not known")
 
 
 def _machine_type(target: Target) -> str:

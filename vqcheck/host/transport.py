@@ -1,103 +1,128 @@
-"""The transport: where the device sits as the guest sees it, and its MSI-X vectors.
+"""The transport: where the device sits as the guest sees it, which queues the driver enabled, the interrupt line.
 
-Source: QEMU include/hw/pci/pci_device.h (struct PCIDevice), hw/pci/msix.c, hw/virtio/virtio-pci.c;
-PCI Local Bus Specification 3.0, 6.8.2 (MSI-X capability and table).
+Source: QEMU include/hw/pci/pci_device.h (struct PCIDevice), hw/virtio/virtio-pci.h, virtio-mmio.h,
+hw/s390x/virtio-ccw.h, css.h; PCI Local Bus Specification 3.0, 6.2; Linux drivers/s390/cio/device.c
+(io_subchannel_create_ccwdev() names devices 0.SSID.DEVNO).
 """
 from typing import NamedTuple, Optional
 
-from ..snapshot.device_model import MsixVector
-from ..snapshot.kinds import Hex
 from ..snapshot.model import Bus
-from ..target.errors import Corrupt, NotSupported
+from ..snapshot.transport_model import Intx
+from ..target.absence import Absences
+from ..target.errors import Corrupt, NotSupported, TargetError
 from ..target.target import Target
 from ..target.view import View
+from ..virtio import features
 from .qobject import type_names
 
-QEMU_PCI_CAP_MSIX = 0x2
+PCI, MMIO, CCW = "pci", "mmio", "ccw"
+KINDS = {"pci-device": PCI, "virtio-mmio": MMIO, "virtio-ccw-device": CCW}
+
+PCI_COMMAND, PCI_COMMAND_INTX_DISABLE = 0x04, 1 << 10
+PCI_HEADER_TYPE, PCI_HEADER_BRIDGE = 0x0E, 1
 PCI_SECONDARY_BUS = 0x19
-MSIX_CONTROL = 2
-MSIX_ENABLE = 1 << 15
-MSIX_MASK_ALL = 1 << 14
-VECTOR_MASKED = 1
-ENTRY_BYTES = 16
-MAX_VECTORS = 2048
-
-NO_VECTOR = 0xFFFF
-"""VIRTIO_NO_VECTOR: the driver wants no interrupt for this queue."""
+PCI_INTERRUPT_PIN = 0x3D
 
 
-class Msix(NamedTuple):
-    """A PCI function's MSI-X state, each table read once."""
+class Transport:
+    """The device that the user's -device made, with the VirtIODevice in it: VirtIOPCIProxy and the like."""
 
-    control: int
-    table: bytes
-    pending: bytes
-    used: bytes
+    def __init__(self, target: Target, proxy: int) -> None:
+        self.target = target
+        self.proxy = proxy
+        self.kinds = type_names(target, proxy)
+        self.kind: Optional[str] = next((KINDS[one] for one in self.kinds if one in KINDS), None)
+        """`pci`, `mmio` or `ccw`; None for one that is not known."""
 
+    def bus(self) -> Bus:
+        """Bus and address of the device.  Raises TargetError where the address can't be told."""
+        if self.kind == PCI:
+            return Bus(PCI, _pci_address(self.pci_device()))
+        if self.kind == MMIO:
+            return Bus(MMIO, f"{self._mmio_base():#x}")
+        if self.kind == CCW:
+            return Bus(CCW, _ccw_address(View(self.target, "struct CcwDevice", self.proxy)))
+        return Bus(self.kinds[0])
 
-def bus(target: Target, proxy: int) -> Bus:
-    """Bus and address of the device.  PCI's address is the guest's, on segment 0."""
-    kinds = type_names(target, proxy)
-    if "pci-device" in kinds:
-        return Bus("pci", _pci_address(View(target, "struct PCIDevice", proxy)))
-    if "virtio-mmio" in kinds:
-        return Bus("mmio")
-    if "virtio-ccw-device" in kinds:
-        return Bus("ccw")
-    return Bus(kinds[0])
+    def pci_device(self) -> View:
+        """struct PCIDevice.  Raises NotSupported for a device that is not on PCI."""
+        if self.kind != PCI:
+            raise NotSupported(f"not applicable: the device is on {self.kind or self.kinds[0]}, not on PCI")
+        return View(self.target, "struct PCIDevice", self.proxy)
+
+    def _mmio_base(self) -> int:
+        """Where the first of its register windows lies: the first member of the first entry of an array."""
+        return self.target.decode_uint(View(self.target, "struct SysBusDevice", self.proxy).raw("mmio")[:8])
+
+    def enabled(self, index: int, mask: int) -> bool:
+        """Whether the driver has enabled a queue.  Legacy drivers enable none: they set its address."""
+        if not features.has(mask, features.VERSION_1):
+            raise NotSupported("not applicable: legacy drivers do not enable queues")
+        if self.kind == PCI:
+            return self._enabled("struct VirtIOPCIProxy", "struct VirtIOPCIQueue", index)
+        if self.kind == MMIO:
+            return self._enabled("struct VirtIOMMIOProxy", "struct VirtIOMMIOQueue", index)
+        raise NotSupported(f"not applicable: {self.kind} keeps no such flag")
+
+    def _enabled(self, proxy: str, queue: str, index: int) -> bool:
+        start = View(self.target, proxy, self.proxy).address_of("vqs")
+        return View(self.target, queue, start + index * self.target.size_of(queue)).flag("enabled")
+
+    def intx(self, isr: int) -> Intx:
+        """The interrupt line.  Raises NotSupported for a transport that has none."""
+        if self.kind == MMIO:  # virtio_mmio_update_irq() sets the line to whether ISR is not 0
+            return Intx(level=isr != 0)
+        if self.kind == CCW:
+            raise NotSupported("not applicable: channel devices have no interrupt line")
+        device = self.pci_device()
+        config = self.target.read(device.pointer("config"), 0x40)
+        pin = config[PCI_INTERRUPT_PIN]
+        if pin == 0:
+            raise NotSupported("not applicable: the device has no interrupt pin")
+        command = int.from_bytes(config[PCI_COMMAND:PCI_COMMAND + 2], "little")
+        return Intx(level=bool(device.uint("irq_state") >> pin - 1 & 1),
+                    disabled=bool(command & PCI_COMMAND_INTX_DISABLE), pin=pin)
 
 
 def _pci_address(device: View) -> str:
-    parent = device.follow("struct PCIBus", "qdev.parent_bus").pointer("parent_dev")
-    number = 0
-    if parent:
-        number = device.target.read_uint(
-            View(device.target, "struct PCIDevice", parent).pointer("config") + PCI_SECONDARY_BUS, 1)
     slot = device.uint("devfn")
-    return f"0000:{number:02x}:{slot >> 3 & 0x1f:02x}.{slot & 7}"
+    return f"0000:{_bus_number(device):02x}:{slot >> 3 & 0x1f:02x}.{slot & 7}"
 
 
-def msix(target: Target, proxy: int) -> Msix:
-    """The MSI-X state of a PCI device.  Raises NotSupported where the device uses none."""
-    if "pci-device" not in type_names(target, proxy):
-        raise NotSupported("the device is not on PCI and has no MSI-X")
-    device = View(target, "struct PCIDevice", proxy)
-    if not device.uint("cap_present") & QEMU_PCI_CAP_MSIX:
-        raise NotSupported("the device has no MSI-X and uses INTx")
-    control = target.read_uint(device.pointer("config") + device.uint("msix_cap") + MSIX_CONTROL, 2)
-    if not control & MSIX_ENABLE:
-        raise NotSupported("MSI-X is not enabled, the device uses INTx")
-    vectors = device.uint("msix_entries_nr")
-    if not 1 <= vectors <= MAX_VECTORS:
-        raise Corrupt(f"msix_entries_nr is {vectors}")
-    return Msix(
-        control=control,
-        table=target.read(device.pointer("msix_table"), ENTRY_BYTES * vectors),
-        pending=target.read(device.pointer("msix_pba"), (vectors + 7) // 8),
-        used=target.read(device.pointer("msix_entry_used"), 4 * vectors),
-    )
+def _bus_number(device: View) -> int:
+    """The number of the bus that a device is on: the guest gave it to the bridge above."""
+    bridge = device.follow("struct PCIBus", "qdev.parent_bus").pointer("parent_dev")
+    if bridge == 0:
+        return 0
+    above = View(device.target, "struct PCIDevice", bridge)
+    config = device.target.read(above.pointer("config"), 0x40)
+    if config[PCI_HEADER_TYPE] & 0x7F == PCI_HEADER_BRIDGE:
+        return config[PCI_SECONDARY_BUS]
+    if any(kind.startswith("pxb") for kind in type_names(device.target, bridge)):
+        return View(device.target, "struct PXBDev", bridge).uint("bus_nr")
+    raise Corrupt("the bus that the device is on belongs to neither a bridge nor an expander")
 
 
-def vector_state(target: Target, state: Msix, vector: int) -> MsixVector:
-    """One vector of the table.  Raises Corrupt for a vector beyond it."""
-    if (vector + 1) * ENTRY_BYTES > len(state.table):
-        raise Corrupt(f"vector {vector} is beyond the MSI-X table of {len(state.table) // ENTRY_BYTES}")
-    entry = state.table[vector * ENTRY_BYTES:(vector + 1) * ENTRY_BYTES]
-    low, high, data, control = (int.from_bytes(entry[at:at + 4], "little") for at in range(0, ENTRY_BYTES, 4))
-    return MsixVector(
-        enabled=bool(state.control & MSIX_ENABLE),
-        function_masked=bool(state.control & MSIX_MASK_ALL),
-        masked=bool(control & VECTOR_MASKED),
-        pending=bool(state.pending[vector // 8] >> vector % 8 & 1),
-        in_use=target.decode_uint(state.used[4 * vector:4 * vector + 4]) > 0,
-        address=Hex(high << 32 | low),
-        data=Hex(data),
-    )
+def _ccw_address(device: View) -> str:
+    channel = device.follow("struct SubchDev", "sch")
+    return f"0.{channel.uint('ssid'):x}.{channel.uint('devno'):04x}"
 
 
-def has_irqfd(target: Target, proxy: int, vector: int) -> Optional[bool]:
-    """Whether KVM turns writes to the guest notifier into interrupts by itself (VirtIOPCIProxy.vector_irqfd)."""
-    table = View(target, "struct VirtIOPCIProxy", proxy).pointer("vector_irqfd")
-    if table == 0:
-        return False
-    return View(target, "VirtIOIRQFD", table + vector * target.size_of("VirtIOIRQFD")).uint("users") > 0
+class BusState(NamedTuple):
+    """Of the virtio bus between transport and device (struct VirtioBusState)."""
+
+    ioeventfd_started: Optional[bool]
+    ioeventfd_grabbed: Optional[int]
+
+
+def bus_state(device: View, absent: Absences) -> BusState:
+    """What the bus of a VirtIODevice knows of host notifiers."""
+    try:
+        bus = device.follow("struct VirtioBusState", "parent_obj.parent_bus")
+    except TargetError as problem:
+        absent["bus_ioeventfd_started"] = absent["bus_ioeventfd_grabbed"] = str(problem)
+        return BusState(None, None)
+    return BusState(absent.take("bus_ioeventfd_started", bus.flag, "ioeventfd_started"),
+                    absent.take("bus_ioeventfd_grabbed", bus.sint, "ioeventfd_grabbed"))
+
+

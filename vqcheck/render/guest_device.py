@@ -9,6 +9,7 @@ from . import guest_block, guest_irq, guest_notes, guest_packed, guest_requests
 from .escape import escape, shortened
 from .guest_facts import callbacks_on, kind_of, last_used, next_avail, place
 from .guest_says import sentences
+from .notes import drawn
 from .wide import fitting
 from .words import (
     LEGEND,
@@ -75,7 +76,7 @@ def _interface(net: Optional[NetDevice]) -> Optional[str]:
 
 
 def _standing_out(device: Device) -> List[str]:
-    text = guest_notes.drawn(guest_notes.notes(device))
+    text = drawn(guest_notes.notes(device))
     return [text] if text else []
 
 

@@ -1,34 +1,15 @@
 """What stands out on the guest's side, worst first: where to look, not whose fault it is."""
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Optional, Tuple
 
 from ..snapshot.driver_model import GuestDevice
 from ..snapshot.kernel_model import BlockQueue
 from ..snapshot.model import Device, Queue, Snapshot
 from ..virtio.devices import LAZY, PARKED, POLLED, POSTED, REQUEST
 from . import guest_block, guest_irq
-from .escape import escape, shortened
+from .escape import shortened
 from .guest_facts import OLD_NS, Progress, kind_of, oldest_ns, progress
-from .words import age, plural, ranges, wrapped
-
-BROKEN = 0
-"""Rank of what can't be right."""
-STOPPED = 1
-"""Rank of what stands still until something comes."""
-WAITING = 2
-"""Rank of what has been under way for long."""
-
-LIMIT = 30
-"""Notes shown at most."""
-
-
-class Note(NamedTuple):
-    """Something that stands out."""
-
-    rank: int
-    place: str
-    """`vdb queue 0`."""
-    text: str
-    """In a few words."""
+from .notes import BROKEN, STOPPED, WAITING, Note, drawn
+from .words import age, plural, ranges
 
 
 def block(snapshot: Snapshot) -> str:
@@ -39,14 +20,6 @@ def block(snapshot: Snapshot) -> str:
         blind = f"requests of {plural(len(unread), 'queue')} are not known, and may stand out"
         return f"{found}\n{blind}" if found else blind
     return found or "nothing stands out on the guest's side"
-
-
-def drawn(found: Sequence[Note]) -> str:
-    """Notes as text, the worst first; nothing for none."""
-    lines = [line for one in sorted(found, key=lambda one: one.rank)[:LIMIT]
-             for line in wrapped(escape(f"{one.place}: {one.text}"), "  ", "      ")]
-    rest = [f"  and {len(found) - LIMIT} more"] if len(found) > LIMIT else []
-    return "\n".join(["stands out:", *lines, *rest]) if lines else ""
 
 
 def notes(device: Device) -> List[Note]:

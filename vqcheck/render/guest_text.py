@@ -1,14 +1,14 @@
 """The guest's side as text: what `crash> vqstate` prints."""
-from typing import Any, Dict, List, Sequence
+from typing import Any, List, Sequence
 
 from ..snapshot.driver_model import GuestDevice
 from ..snapshot.model import Device, Queue, Snapshot
 from ..virtio.devices import POSTED
-from . import guest_device, guest_notes, reasons
+from . import guest_device, guest_notes, queue_list, reasons
 from .escape import shortened
 from .guest_facts import kind_of, last_used, next_avail, oldest_ns, place, progress
 from .wide import fitting
-from .words import age, bus_short, hexadecimal, labelled, plural, ranges, slashed, title, wrapped
+from .words import age, bus_short, hexadecimal, labelled, slashed, title
 
 DEVICES = ("device", "virtio", "type", "bus address", "driver", "queues", "features", "also named")
 
@@ -16,9 +16,6 @@ QUEUES = ("device", "queue", "role", "size", "num\n_free", "in\nflight", "avail_
           "used_idx\nlast/ring", "oldest", "irq")
 
 PACKED_COLUMNS = "packed queues: avail_idx is next_avail_idx:wrap counter, used_idx is last_used_idx:wrap counter"
-
-ROWS = 40
-"""Queues up to which idle ones are shown too."""
 
 NAMES = 12
 """Characters of the other Linux names of a device: what the table has room for."""
@@ -32,7 +29,8 @@ def show(snapshot: Snapshot, detail: bool) -> str:
     elif detail:
         blocks += [block for device in snapshot.devices for block in guest_device.blocks(device)]
     else:
-        blocks += [guest_notes.block(snapshot), fitting(device_rows(snapshot), DEVICES), *_queues(snapshot)]
+        blocks += [guest_notes.block(snapshot), fitting(device_rows(snapshot), DEVICES),
+                   *queue_list.blocks(snapshot, COLUMNS)]
     unknown = reasons.lines(snapshot)
     if unknown:
         blocks.append("\n".join(unknown))
@@ -55,13 +53,8 @@ def device_rows(snapshot: Snapshot) -> List[Sequence[Any]]:
 
 
 def _device_row(device: Device, guest: GuestDevice) -> Sequence[Any]:
-    return (device.name, guest.virtio_device, device.type, bus_short(device), guest.driver, _queue_count(device),
+    return (device.name, guest.virtio_device, device.type, bus_short(device), guest.driver, queue_list.layouts(device),
             device.features and hexadecimal(device.features.negotiated), _other_names(device, guest))
-
-
-def _queue_count(device: Device) -> str:
-    layouts = sorted({queue.layout for queue in device.queues if queue.layout is not None})
-    return " ".join([str(len(device.queues)), *layouts])
 
 
 def _other_names(device: Device, guest: GuestDevice) -> Any:
@@ -74,30 +67,6 @@ def _other_names(device: Device, guest: GuestDevice) -> Any:
         if len(text) <= NAMES:
             return text
     return f"{len(names)} names" if names else None
-
-
-def _queues(snapshot: Snapshot) -> List[str]:
-    pairs = [(device, queue) for device in snapshot.devices for queue in device.queues]
-    shown, left_out = pairs, []
-    for test in (is_untouched, is_idle):
-        if len(shown) > ROWS:
-            left_out += [pair for pair in shown if test(*pair)]
-            shown = [pair for pair in shown if not test(*pair)]
-    blocks = []
-    if shown:
-        columns = f"\n\n{PACKED_COLUMNS}" if any(queue.layout == "packed" for _, queue in shown) else ""
-        blocks.append(fitting([queue_row(*pair) for pair in shown], QUEUES, 2, every=True) + columns)
-    if left_out:
-        blocks.append(_left_out(left_out))
-    return blocks
-
-
-def _left_out(pairs: Sequence[Any]) -> str:
-    queues: Dict[str, List[int]] = {}
-    for device, queue in pairs:
-        queues.setdefault(device.name, []).append(queue.queue_index)
-    names = ", ".join(f"{shortened(name, 40)} {ranges(indexes, 8)}" for name, indexes in queues.items())
-    return "\n".join(wrapped(f"{plural(len(pairs), 'idle queue')} not shown: {names}", "", "    "))
 
 
 def is_idle(device: Device, queue: Queue) -> bool:
@@ -126,3 +95,6 @@ def queue_row(device: Device, queue: Queue) -> Sequence[Any]:
     return (device.name, queue.queue_index, queue.role, queue.size, driver and driver.num_free,
             None if queue.in_flight is None else len(queue.in_flight), *at, age(oldest_ns(queue)),
             queue.irq and queue.irq.number)
+
+
+COLUMNS = queue_list.Columns(QUEUES, queue_row, (is_untouched, is_idle), PACKED_COLUMNS)

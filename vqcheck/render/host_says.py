@@ -5,10 +5,12 @@ Only what its own fields prove; who lost what is for the two sides together.
 from typing import List, Optional, Sequence
 
 from ..snapshot.device_model import DeviceState, HostDevice, Notify, ThreadState
+from ..snapshot.held_model import BlockState
 from ..snapshot.model import Queue, RingState
-from ..virtio.event import distance
+from . import host_held
 from .escape import shortened
-from .words import listed, plural
+from .host_facts import Progress, progress, used_ahead
+from .words import hexadecimal, listed, plural
 
 FRAMES = 6
 """Functions of a stack that are shown."""
@@ -17,12 +19,16 @@ FRAMES = 6
 def sentences(queue: Queue, part: HostDevice, event_idx: Optional[bool],
               threads: Optional[Sequence[ThreadState]]) -> List[str]:
     """What there is to say of a queue; at least that nothing is under way, or why nothing can be said."""
+    if queue.rings is None and "rings" in queue.absent:
+        return [shortened(queue.absent["rings"].replace("not applicable: ", ""), 300)]
     if part.vhost_started:
         said = ["vhost serves this queue: QEMU's indexes are those of its last stop, and say nothing of now"]
+        said += _vhost(queue)
     elif queue.device is None:
         said = ["the device's state is not known, so nothing can be said of its requests"]
     else:
         said = _indexes(queue, queue.device)
+        said += host_held.sentences(queue)
         said += _suppression(queue, queue.device, event_idx)
         said += _kicks(queue.device, queue.notify)
     if queue.notify is not None:
@@ -47,46 +53,78 @@ def of_device(part: HostDevice) -> List[str]:
 
 
 def _block(part: HostDevice) -> List[str]:
-    block = part.block
-    if block is None:
-        return []
+    states = [part.block] if part.block else [one.block for one in part.disks or () if one.block]
+    return [sentence for state in states for sentence in _of_block(state, f"{shortened(state.node or 'a disk', 40)}: "
+                                                                   if len(states) > 1 else "")]
+
+
+def _of_block(block: BlockState, name: str) -> List[str]:
     said = []
     if block.in_flight:
-        said.append(f"the block layer has {plural(block.in_flight, 'request')} in flight")
+        said.append(f"{name}the block layer has {plural(block.in_flight, 'request')} in flight")
     if block.quiesce_counter:
-        said.append(f"the block layer is drained (quiesce_counter {block.quiesce_counter}): it takes no requests")
+        said.append(f"{name}the block layer is drained (quiesce_counter {block.quiesce_counter}): it takes no requests")
+    if block.queued:
+        said.append(f"{name}{plural(block.queued, 'request')} waiting for the end of a drain")
     if block.parked:
-        said.append(f"{plural(block.parked, 'request')} parked for a retry after an error")
+        said.append(f"{name}{plural(block.parked, 'request')} parked for a retry after an error")
     if block.throttled:
-        said.append(f"{plural(block.throttled, 'request')} in the throttle group's waiting line")
+        said.append(f"{name}{plural(block.throttled, 'request')} in the throttle group's waiting line")
+    for one in block.throttling or ():
+        if (one.reads_waiting and one.read_timer is False) or (one.writes_waiting and one.write_timer is False):
+            said.append(f"{name}requests wait for the limits of group {shortened(one.group or '-', 40)}, and no timer "
+                        "is armed that would let them go on")
     return said
 
 
 def _indexes(queue: Queue, device: DeviceState) -> List[str]:
-    ring = queue.ring
-    popped, used = device.last_avail_idx, device.used_idx
-    if ring is None or popped is None or used is None or queue.layout == "packed":
-        return [] if device.inuse is None else [_under_way(device.inuse)]
-    size = queue.size or 0x8000
-    posted, held = distance(ring.avail_idx, popped), distance(popped, used)
-    if posted > size or held > size:
-        return [f"the indexes contradict each other: avail->idx {ring.avail_idx}, last_avail_idx {popped}, used_idx "
-                f"{used} in a queue of {size}; corrupt, or not read at one instant"]
+    found = progress(queue)
+    if found.contradiction:
+        return [f"the indexes contradict each other: {found.contradiction}; corrupt, or not read at one instant"]
+    if queue.layout == "packed":
+        return _of_packed(queue, found)
+    if queue.ring is None or found.posted is None:
+        return [] if found.held is None else [_under_way(found.held)]
     said = []
-    if posted:
+    if found.posted:
         heads = f"; heads {listed([entry.head for entry in queue.available])}" if queue.available else ""
-        said.append(f"{plural(posted, 'request')} posted and not popped: avail->idx {ring.avail_idx}, last_avail_idx "
-                    f"{popped}{heads}")
-    if held:
-        said.append(f"{plural(held, 'request')} popped and not returned: last_avail_idx {popped}, used_idx {used}")
-    if not posted and not held:
-        said.append("nothing posted and nothing under way: the device has returned all it was given; whether the "
-                    "driver noticed only the guest knows")
-    return said + _disagreements(device, ring, held)
+        said.append(f"{plural(found.posted, 'request')} posted and not popped: avail->idx {queue.ring.avail_idx}, "
+                    f"last_avail_idx {device.last_avail_idx}{heads}")
+    if found.held:
+        said.append(f"{plural(found.held, 'request')} popped and not returned: last_avail_idx {device.last_avail_idx}, "
+                    f"used_idx {device.used_idx}")
+    if not found.posted and not found.held:
+        said.append(NOTHING)
+    return said + _disagreements(device, queue.ring, found.held or 0)
+
+
+NOTHING = ("nothing posted and nothing under way: the device has returned all it was given; whether the driver noticed "
+           "only the guest knows")
+
+
+def _of_packed(queue: Queue, found: Progress) -> List[str]:
+    said = []
+    if found.posted:
+        heads = listed([entry.head for entry in queue.available or ()])
+        said.append(f"{plural(found.posted, 'request')} posted and not popped; buffer ids {heads}")
+    if found.held:
+        said.append(f"{plural(found.held, 'descriptor')} popped and not returned (inuse)")
+    return said or ([NOTHING] if found.posted == 0 and found.held == 0 else [])
 
 
 def _under_way(inuse: int) -> str:
     return f"{plural(inuse, 'element')} popped and not returned (inuse)" if inuse else "nothing under way (inuse 0)"
+
+
+def _vhost(queue: Queue) -> List[str]:
+    given = queue.notify.vhost if queue.notify else None
+    if given is None:
+        return []
+    said = [f"vhost was given {given.num} entries at {hexadecimal(given.desc)}, {hexadecimal(given.avail)}, "
+            f"{hexadecimal(given.used)} of QEMU's memory"]
+    if given.masked_count:
+        said.append(f"an interrupt lies in vhost's masked notifier, fd {given.masked_notifier}")
+    return said
 
 
 def _disagreements(device: DeviceState, ring: RingState, held: int) -> List[str]:
@@ -99,18 +137,26 @@ def _disagreements(device: DeviceState, ring: RingState, held: int) -> List[str]
 
 
 def _suppression(queue: Queue, device: DeviceState, event_idx: Optional[bool]) -> List[str]:
-    """What (signalled_used, signalled_used_valid) prove; nothing at all without EVENT_IDX."""
+    """What (signalled_used, signalled_used_valid) prove; nothing at all of a split ring without EVENT_IDX."""
     signalled, valid, used = device.signalled_used, device.signalled_used_valid, device.used_idx
-    if valid is None or signalled is None or used is None or queue.layout == "packed" or event_idx is None:
+    if valid is None or signalled is None or used is None or event_idx is None:
         return []
-    if not event_idx:
+    packed = queue.layout == "packed"
+    if not event_idx and not packed:
         return ["signalled_used means nothing here: EVENT_IDX is not negotiated"]
-    if valid and signalled == used:
+    ahead = used_ahead(queue)
+    if valid and ahead == 0:
         return ["whether to interrupt was decided for everything returned (signalled_used equals used_idx); this is "
                 "no proof that an interrupt was sent"]
+    if valid and ahead is not None:
+        what = plural(ahead, "returned descriptor") if packed else plural(ahead, "returned entry", "returned entries")
+        return [f"{what} for which QEMU has not yet decided whether to interrupt: used_idx {used}, signalled_used "
+                f"{signalled}"]
     if valid:
-        return [f"{plural(distance(used, signalled), 'returned entry', 'returned entries')} for which QEMU has not "
-                f"yet decided whether to interrupt: used_idx {used}, signalled_used {signalled}"]
+        return []
+    if packed:
+        return ["signalled_used is not valid, as after every lap of a packed ring until the next decision; the next "
+                "completion is certain to notify"]
     if signalled == 0 and used != 0:
         return ["QEMU has never completed the decision whether to interrupt for this queue since reset or load "
                 "(signalled_used 0, not valid); the next completion is certain to notify"]
@@ -133,6 +179,23 @@ def _notifiers(notify: Notify) -> List[str]:
         said.append(f"an interrupt lies unread in the guest notifier, fd {notify.guest_notifier.fd}")
     if notify.host_notifier is not None and notify.host_notifier.handler is False:
         said.append("no handler is attached to the host notifier: a kick would not be noticed")
+    if notify.host_notifier is not None and notify.host_notifier.handler_disabled:
+        said.append("the loop leaves the handler of the host notifier out for now, as during a drain")
+    if notify.batched:
+        said.append("an interrupt waits for the bottom half that sends gathered ones")
+    return said + _messages(notify)
+
+
+def _messages(notify: Notify) -> List[str]:
+    """Where the three copies of an MSI message differ: the guest's in the table, QEMU's for KVM, KVM's own."""
+    msix, given, route = notify.msix, notify.irqfd_message, notify.route
+    said = []
+    if msix is not None and given is not None and (msix.address, msix.data) != (given.address, given.data):
+        said.append(f"KVM was given another message ({given.address!r}, {given.data!r}) than the vector's entry has "
+                    f"({msix.address!r}, {msix.data!r})")
+    if given is not None and route is not None and given != route:
+        said.append(f"KVM's route {notify.virq} has another message ({route.address!r}, {route.data!r}) than QEMU "
+                    f"noted for the vector ({given.address!r}, {given.data!r})")
     return said
 
 
@@ -157,9 +220,13 @@ def _thread(notify: Notify, threads: Optional[Sequence[ThreadState]]) -> List[st
     thread = next((one for one in threads or () if one.id == notify.thread), None)
     if thread is None:
         return []
-    name = f" ({shortened(thread.name, 40)})" if thread.name else ""
+    name = f" ({shortened(thread.role or thread.name or '', 40)})" if thread.role or thread.name else ""
     if not thread.functions:
         return [f"thread {thread.id}{name} serves it; its stack is not known"]
     stack = " < ".join(shortened(one, 60) for one in thread.functions[:FRAMES])
     more = " < ..." if len(thread.functions) > FRAMES else ""
-    return [f"thread {thread.id}{name} serves it and stands in {stack}{more}"]
+    said = [f"thread {thread.id}{name} serves it and stands in {stack}{more}"]
+    if thread.deferred_calls:
+        said.append(f"it has put off {plural(thread.deferred_calls, 'call')} (defer_call()), an interrupt perhaps "
+                    "among them")
+    return said

@@ -134,7 +134,7 @@ def _parse(found: Sequence[lines.Words]) -> Bundle:
             except KeyError:
                 raise ValueError(f"line {at} begins with {kind}")
     known = {key: value for key, value in known.items() if key in Identity._fields}
-    for key, kind_of in (("pid", int), ("time", float)):
+    for key, kind_of in (("pid", int), ("time", float), ("monotonic_ns", int)):
         if known.get(key) is not None:
             known[key] = kind_of(known[key])
     return bundle._replace(identity=Identity(**known))

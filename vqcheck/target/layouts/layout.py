@@ -16,9 +16,9 @@ those of unnamed structs in it with their whole path; a member that is a struct 
 """
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from .. import lines
 from ..errors import TargetError
 from ..target import Member
-from .. import lines
 
 MAX_BYTES = 64 << 20
 """What a layout may unpack to; a whole kernel's takes some hundred KiB."""
