@@ -2,8 +2,8 @@
 import os
 from typing import Any, Callable, NamedTuple, Sequence
 
-from vqcheck import debugger
-from vqcheck.guest import live
+from vqcheck import debugger, live
+from vqcheck.guest import snapshot
 from vqcheck.render import guest_text
 from vqcheck.snapshot.model import GUEST
 from vqcheck.target.layouts.layout_target import in_debugger
@@ -28,7 +28,7 @@ FACE = debugger.Face(
     summary="Show the guest driver's view of its virtqueues: indexes, rings, interrupts and\n"
             "requests in flight.  Only looks, and never writes to the target.",
     examples=EXAMPLES,
-    take=live.take,
+    take=live.walker(snapshot.take),
     show=guest_text.show,
     by_layout=in_debugger,
 )

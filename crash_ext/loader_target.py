@@ -70,6 +70,7 @@ class LoaderTarget(CrashTarget):
             debugger=f"crash {facts['crash']} (loader)",
             build_id=module_list.kernel_build_id(self),
             method="live" if facts["live"] else "dump",
+            runs=bool(facts["live"]) or None,
             source=os.path.basename(facts["dump"]) if facts["dump"] and not facts["live"] else None,
             machine=facts["machine"],
         )

@@ -93,6 +93,7 @@ class PykdumpTarget(CrashTarget):
             debugger=f"crash {crash.Crash_run} (PyKdump {pykdump.__version__})",
             build_id=module_list.kernel_build_id(self),
             method="live" if live else "dump",
+            runs=bool(live) or None,
             source=None if live else os.path.basename(_dump()),
             machine=str(API.sys_info.machine),
         )

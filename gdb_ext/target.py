@@ -8,20 +8,21 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequ
 import gdb
 
 from vqcheck.target.errors import NotSupported, TargetError, Unreadable
+from vqcheck.target.files import elf_tls, proc
 from vqcheck.target.files.core_map import CoreMap, NotACore, mapped_file, missing, read_core_map
 from vqcheck.target.target import Identity, Member, Target, Thread
 
 from . import unwind
+from .types import Types
 
 MAX_FRAMES = 64
-
-STRUCTS = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION)
 
 
 class GdbTarget(Target):
     """Answers from gdb's current inferior.  Raises TargetError when there is no process and no core."""
 
-    def __init__(self) -> None:
+    def __init__(self, types: Optional[Types] = None) -> None:
+        """`types` are those of the same program, looked up before."""
         self._inferior = gdb.selected_inferior()
         if not self._inferior.pid:
             raise TargetError("there is nothing to look at: attach to a QEMU process or open its core first")
@@ -33,7 +34,7 @@ class GdbTarget(Target):
             except (NotACore, OSError) as problem:
                 raise TargetError(f"the core can't be trusted, as its program headers can't be read: {problem}")
         self._own_files = _own_files() | _program_in(self._core)
-        self._types: Dict[str, Optional[Any]] = {}
+        self._types = types or Types()
         self.pointer_size = gdb.lookup_type("void").pointer().sizeof
         self.byte_order = "big" if "big" in gdb.execute("show endian", to_string=True) else "little"
 
@@ -58,12 +59,17 @@ class GdbTarget(Target):
             raise TargetError(f"the stack can't be unwound: {problem}")
 
     def tls_offset(self, name: str) -> Optional[int]:
+        # From the file: gdb itself would need libthread_db, and the selected thread's registers.
         if gdb.lookup_static_symbol(name) is None and gdb.lookup_global_symbol(name) is None:
             return None
-        try:
-            return int(gdb.parse_and_eval(f"&{name}")) - int(gdb.parse_and_eval("$fs_base"))
-        except (gdb.error, TypeError, ValueError) as problem:
-            raise NotSupported(f"gdb does not say where the thread-local {name} lies: {problem}")
+        for path in _symbol_files(gdb.current_progspace().filename):
+            try:
+                found = elf_tls.tls_offset(path, name)
+            except (OSError, ValueError) as problem:
+                raise NotSupported(f"{path}: {problem}")
+            if found is not None:
+                return found
+        raise NotSupported(f"the symbol table does not say where the thread-local {name} lies")
 
     def auxv(self) -> Dict[int, int]:
         text = gdb.execute("info auxv", to_string=True)
@@ -71,26 +77,10 @@ class GdbTarget(Target):
                 for kind, value in re.findall(r"^(\d+)\s+.*?\s(0x[0-9a-f]+|\d+)(?:\s+\".*)?$", text, re.MULTILINE)}
 
     def type_size(self, type_name: str) -> Optional[int]:
-        found = self._type(type_name)
-        return None if found is None else int(found.sizeof)
+        return self._types.size(type_name)
 
     def member(self, type_name: str, path: str) -> Optional[Member]:
-        at, offset = self._type(type_name), 0
-        for name in path.split("."):
-            field = None if at is None else _field(at.strip_typedefs(), name)
-            if field is None:
-                return None
-            offset, at = offset + field.offset, field.type
-        assert at is not None
-        return Member(offset, int(at.sizeof))
-
-    def _type(self, name: str) -> Optional[Any]:
-        if name not in self._types:
-            try:
-                self._types[name] = gdb.lookup_type(name)
-            except gdb.error:
-                self._types[name] = None
-        return self._types[name]
+        return self._types.member(type_name, path)
 
     def read(self, address: int, size: int, physical: bool = False) -> bytes:
         if physical:
@@ -126,12 +116,7 @@ class GdbTarget(Target):
             raise NotSupported("an eventfd's counter is in the host's kernel, not in a core")
         if not self._is_here():
             raise NotSupported("an eventfd's counter is known for a process of this machine only")
-        try:
-            with open(f"/proc/{self._inferior.pid}/fdinfo/{fd}") as info:
-                found = re.search(r"^eventfd-count:\s*([0-9a-f]+)$", info.read(), re.MULTILINE)
-        except OSError as problem:
-            raise NotSupported(f"/proc/{self._inferior.pid}/fdinfo/{fd}: {problem.strerror}")
-        return int(found.group(1), 16) if found else None
+        return proc.eventfd_count(self._inferior.pid, fd)
 
     def _is_here(self) -> bool:
         """Whether it is a process of this machine."""
@@ -174,6 +159,14 @@ def _own_files() -> FrozenSet[str]:
     return frozenset(os.path.realpath(name) for name in names if name)
 
 
+def _symbol_files(program: Optional[str]) -> List[str]:
+    """The program's file, and the separate one with its debug information."""
+    if program is None:
+        return []
+    owner = [one.filename for one in gdb.objfiles() if one.owner is not None and one.owner.filename == program]
+    return [path for path in [*owner, program] if path]
+
+
 def _program_in(core: Optional[CoreMap]) -> FrozenSet[str]:
     """The program's name in the core: the same binary may lie somewhere else on the machine that reads it."""
     main = gdb.lookup_global_symbol("main")
@@ -188,28 +181,6 @@ def _build_id(program: Optional[str]) -> Optional[str]:
         return str(gdb.lookup_objfile(program).build_id) if program else None
     except ValueError:
         return None
-
-
-class _Field:
-    """A member of a struct: its offset in bytes and its type."""
-
-    def __init__(self, offset: int, kind: Any) -> None:
-        self.offset = offset
-        self.type = kind
-
-
-def _field(kind: Any, name: str) -> Optional[_Field]:
-    """A member by name, also inside anonymous structs and unions; None for a bit field, which has no bytes."""
-    if kind.code not in STRUCTS:
-        return None
-    for field in kind.fields():
-        if field.name == name:
-            return None if field.bitsize else _Field(field.bitpos // 8, field.type)
-        if not field.name:
-            inner = _field(field.type.strip_typedefs(), name)
-            if inner is not None:
-                return _Field(field.bitpos // 8 + inner.offset, inner.type)
-    return None
 
 
 def _thread(thread: Any) -> Thread:

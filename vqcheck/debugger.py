@@ -99,27 +99,44 @@ def run(face: Face, words: Sequence[str], open_target: Callable[[], Target], wri
         gather(face, options, target, write)
         return OK
     except Exception as problem:  # whatever it is, the debugger's session goes on
-        complain(f"{face.name}: {_in_words(problem)}\n")
+        complain(f"{face.name}: {in_words(problem)}\n")
         if options.traceback:
             write(traceback.format_exc())
         return FAILED
 
 
+class Taken(NamedTuple):
+    """What was read, for which the target is needed no more."""
+
+    recorder: Recorder
+    snapshot: Snapshot
+
+
 def gather(face: Face, options: argparse.Namespace, target: Target, write: Callable[[str], Any]) -> None:
     """Take the snapshot that the options ask for; write or show it.  Raises TargetError and OSError."""
+    put(face, options, read(face, options, target), write)
+
+
+def read(face: Face, options: argparse.Namespace, target: Target) -> Taken:
+    """Take the snapshot that the options ask for.  Raises TargetError."""
     asked = {"side": face.side}
     if options.device:
         asked["device"] = options.device
     recorder = Recorder(target, asked)
-    snapshot = face.take(recorder, options.device)
-    _write_files(options, recorder, snapshot, _say_nothing if options.json else write)
+    return Taken(recorder, face.take(recorder, options.device))
+
+
+def put(face: Face, options: argparse.Namespace, taken: Taken, write: Callable[[str], Any]) -> None:
+    """Write or show a snapshot, as the options have it.  Raises OSError."""
+    _write_files(options, taken.recorder, taken.snapshot, _say_nothing if options.json else write)
     if options.json:
-        write(to_json(snapshot))
+        write(to_json(taken.snapshot))
     elif not (options.output or options.capture):
-        write(face.show(snapshot, options.device is not None))
+        write(face.show(taken.snapshot, options.device is not None))
 
 
-def _in_words(problem: Exception) -> str:
+def in_words(problem: Exception) -> str:
+    """What went wrong, as the one line that a user reads."""
     if isinstance(problem, OSError):
         return f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem.strerror or problem)
     if isinstance(problem, TargetError):

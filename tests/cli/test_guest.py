@@ -7,7 +7,6 @@ import pytest
 from tests.builders import fleet, incident
 from tests.fake_target import FakeTarget
 from vqcheck.cli import guest
-from vqcheck.guest import live
 from vqcheck.render import guest_text
 from vqcheck.snapshot.write import to_json
 from vqcheck.target import recording
@@ -68,10 +67,6 @@ def test_files(vqcheck, opened, tmp_path):
 def test_json_is_all_that_is_printed(vqcheck, opened, tmp_path):
     words = ["--json", "--capture", tmp_path / "guest.vqcap", "-o", tmp_path / "guest.json"]
     assert vqcheck("guest", "--vmcore", "v", "vdb", *words)[1] == to_json(incident()[0])
-
-
-def test_it_walks_as_a_running_kernel_needs_it():
-    assert guest.FACE.take is live.take
 
 
 @pytest.mark.parametrize("words, complaint", [

@@ -1,7 +1,7 @@
 """`vqcheck replay`."""
 import argparse
 
-from ..guest import moving
+from ..snapshot import moving
 from ..target import recording, vqcap
 from .sides import SIDES
 from .verb import OK, Failed, put, put_snapshot

@@ -1,7 +1,8 @@
 """What differs between the two sides: how their text is drawn and how their snapshot is taken from a target."""
 from typing import Callable, Dict, NamedTuple, Optional
 
-from ..guest import live as guest_walker
+from .. import live
+from ..guest import snapshot as guest_walker
 from ..host import snapshot as host_walker
 from ..render import guest_text, host_text
 from ..snapshot.model import GUEST, HOST, Snapshot
@@ -16,6 +17,6 @@ class Side(NamedTuple):
 
 
 SIDES: Dict[str, Side] = {
-    GUEST: Side(guest_walker.take, guest_text.show),
-    HOST: Side(host_walker.take, host_text.show),
+    GUEST: Side(live.walker(guest_walker.take), guest_text.show),
+    HOST: Side(live.walker(host_walker.take), host_text.show),
 }

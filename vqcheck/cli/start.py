@@ -1,5 +1,6 @@
-"""Becoming a debugger."""
+"""Starting a debugger, or becoming one."""
 import os
+import subprocess
 import sys
 from typing import NoReturn, Sequence
 
@@ -15,4 +16,17 @@ def become(program: str, arguments: Sequence[str]) -> NoReturn:
     try:
         os.execvp(program, [program, *arguments])
     except FileNotFoundError:
-        raise Failed(f"{program} is not installed; the package is called {PACKAGES[program]}")
+        raise _not_installed(program)
+
+
+def run_program(program: str, arguments: Sequence[str]) -> int:
+    """Run a program that needs nobody at the keyboard; returns its exit status.  Raises Failed."""
+    sys.stdout.flush()
+    try:
+        return subprocess.run([program, *arguments], stdin=subprocess.DEVNULL, check=False).returncode
+    except FileNotFoundError:
+        raise _not_installed(program)
+
+
+def _not_installed(program: str) -> Failed:
+    return Failed(f"{program} is not installed; the package is called {PACKAGES[program]}")

@@ -83,9 +83,10 @@ class Capture(NamedTuple):
     time: wall-clock time of the capture, ISO 8601 with a time zone; by the side's own clock.
     time_source: where `time` comes from.
     source: base name of the file that was read.
-    clock_ns: the guest kernel's monotonic clock at its last tick, in nanoseconds; request ages count up to it.
+    clock_ns: the guest kernel's monotonic clock at its last tick, or the host's, in nanoseconds; ages count up to it.
     uptime_ns: nanoseconds since the guest booted, as /proc/uptime counts them, up to the same tick.
     cpus_online: the guest's CPUs that are online, as a list like 0-3,8.
+    pause_ns: for how long QEMU stood still for the capture, in nanoseconds; 0 where it was not stopped.
     warnings: what makes the snapshot less trustworthy than others.
     observation: what a person saw besides.
     absent: why fields are null.
@@ -98,6 +99,7 @@ class Capture(NamedTuple):
     clock_ns: Optional[U64] = None
     uptime_ns: Optional[U64] = None
     cpus_online: Optional[str] = None
+    pause_ns: Optional[U64] = None
     warnings: Optional[List[str]] = None
     observation: Optional[Observation] = None
     absent: Dict[str, str] = {}

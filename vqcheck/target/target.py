@@ -49,6 +49,8 @@ class Identity(NamedTuple):
     time_source: Optional[str] = None
     warning: Optional[str] = None
     """Why what is read may be wrong: a layout of another build was used."""
+    runs: Optional[bool] = None
+    """Whether it goes on running while it is read."""
     monotonic_ns: Optional[int] = None
     """CLOCK_MONOTONIC of the machine at that time, in nanoseconds, where a live process of it is read."""
 

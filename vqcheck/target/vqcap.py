@@ -120,6 +120,10 @@ def _state(bundle: Bundle) -> Iterator[lines.Line]:
         yield "refused", question, reason
 
 
+def _flag(word: str) -> bool:
+    return word == "1"
+
+
 def _parse(found: Sequence[lines.Words]) -> Bundle:
     if not found or found[0][0] != "target":
         raise ValueError("no target line")
@@ -134,7 +138,8 @@ def _parse(found: Sequence[lines.Words]) -> Bundle:
             except KeyError:
                 raise ValueError(f"line {at} begins with {kind}")
     known = {key: value for key, value in known.items() if key in Identity._fields}
-    for key, kind_of in (("pid", int), ("time", float), ("monotonic_ns", int)):
+    for key, kind_of in (("pid", int), ("time", float), ("monotonic_ns", int),
+                         ("runs", _flag)):
         if known.get(key) is not None:
             known[key] = kind_of(known[key])
     return bundle._replace(identity=Identity(**known))

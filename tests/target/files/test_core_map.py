@@ -3,7 +3,8 @@ import struct
 
 import pytest
 
-from vqcheck.target.files.core_map import NT_FILE, PT_LOAD, PT_NOTE, NotACore, missing, read_core_map
+from vqcheck.target.files.core_map import NT_AUXV, NT_FILE, NotACore, missing, read_core_map
+from vqcheck.target.files.elf import PT_LOAD, PT_NOTE
 
 RAM, TEXT, STACK, SHM = 0x7F0000000000, 0x555500000000, 0x7FFF00000000, 0x7E0000000000
 PROGRAM = "/usr/bin/qemu"
@@ -21,7 +22,10 @@ def core_file(tmp_path, wide=True, order="<"):
     names = b"".join(path.encode() + b"\0" for _, _, path in mappings)
     body = struct.pack(order + 2 * word, len(mappings), 4096) + b"".join(
         struct.pack(order + 3 * word, start, end, 0) for start, end, _ in mappings) + names
-    note = struct.pack(order + "III", 5, len(body), NT_FILE) + b"CORE\0\0\0\0" + body
+    body += bytes(-len(body) % 4)
+    vector = struct.pack(order + 6 * word, 25, 0x7FFE, 9, 0x5555, 0, 0)
+    note = b"".join(struct.pack(order + "III", 5, len(content), kind) + b"CORE\0\0\0\0" + content
+                    for kind, content in ((NT_FILE, body), (NT_AUXV, vector)))
     header_size, entry_size = (64, 56) if wide else (52, 32)
     table = header_size
     note_at = table + entry_size * (len(places) + 1)
@@ -48,8 +52,10 @@ def _entry(wide, order, kind, offset, address, here, size):
 @pytest.mark.parametrize("wide, order", [(True, "<"), (True, ">"), (False, "<"), (False, ">")])
 def test_segments_and_mappings_are_read_in_every_class_and_byte_order(tmp_path, wide, order):
     core = read_core_map(core_file(tmp_path, wide, order))
-    assert [(one.in_file, one.size) for one in core.segments] == [(0, 0x100000), (0x2000, 0x3000), (0, 0x1000),
-                                                                  (0, 0x1000)]
+    assert sorted((one.in_file, one.size) for one in core.segments) == [(0, 0x1000), (0, 0x1000), (0, 0x100000),
+                                                                        (0x2000, 0x3000)]
+    assert core.starts == sorted(core.starts) == [one.address for one in core.segments]
+    assert core.auxv == {25: 0x7FFE, 9: 0x5555}
     assert [one.path for one in core.mappings] == [PROGRAM, "/dev/shm/ram"]
 
 

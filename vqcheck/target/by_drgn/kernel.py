@@ -2,10 +2,8 @@
 
 Needs the drgn package (`pip install vqcheck[drgn]`), 0.0.31 or newer, for that brought modules as objects.
 """
-import contextlib
-import logging
 import os
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, TypeVar
+from typing import Callable, Dict, List, NamedTuple, Optional, TypeVar
 
 import drgn
 
@@ -15,6 +13,7 @@ from ..files.vmcore_file import ELF, DumpFile
 from .debug_info import attach_kernel, load_modules, memory_build_id
 from .memory import add_physical_memory
 from .target import DrgnTarget
+from .warnings import heard
 
 KCORE = "/proc/kcore"
 
@@ -102,7 +101,7 @@ def read_dump(vmcore: str, dump: DumpFile, platform: "Optional[drgn.Platform]", 
 
     Raises CannotOpen, OSError, and what `finish` raises.
     """
-    with _warnings() as warnings:
+    with heard() as warnings:
         program = _program(vmcore, platform)
         if program is not None:
             return finish(Memory(program, vmcore, _vmcoreinfo(program), False, warnings))
@@ -111,7 +110,7 @@ def read_dump(vmcore: str, dump: DumpFile, platform: "Optional[drgn.Platform]", 
 
 def read_live(finish: "Finish[Kernel]") -> Kernel:
     """What `finish` makes of the running kernel's memory.  Raises CannotOpen, OSError, and what `finish` raises."""
-    with _warnings() as warnings:
+    with heard() as warnings:
         program = drgn.Program()
         try:
             program.set_kernel()
@@ -128,24 +127,6 @@ def read_live(finish: "Finish[Kernel]") -> Kernel:
 
 def _vmcoreinfo(program: "drgn.Program") -> Dict[str, str]:
     return vmcore_file.parse_vmcoreinfo(program["VMCOREINFO"].string_())
-
-
-@contextlib.contextmanager
-def _warnings() -> Iterator[List[str]]:
-    """What drgn warns of in the meantime, which would go to standard error otherwise."""
-    heard: List[str] = []
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            heard.append(record.getMessage())
-
-    listener, logger = Listener(logging.WARNING), logging.getLogger("drgn")
-    logger.addHandler(logging.NullHandler())  # stays: types are looked for, and warned of, later too
-    logger.addHandler(listener)
-    try:
-        yield heard
-    finally:
-        logger.removeHandler(listener)
 
 
 def _check_vmlinux(vmlinux: str, vmcore: Optional[str] = None, dump: Optional[DumpFile] = None) -> None:

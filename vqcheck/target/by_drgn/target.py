@@ -64,10 +64,9 @@ class DrgnTarget(Target):
 
     def type_size(self, type_name: str) -> Optional[int]:
         try:
-            size = self.program.type(type_name).size
-        except (LookupError, SyntaxError):
+            return int(drgn.sizeof(self.program.type(type_name)))
+        except (LookupError, SyntaxError, TypeError):  # the last of an incomplete type
             return None
-        return None if size is None else int(size)
 
     def member(self, type_name: str, path: str) -> Optional[Member]:
         try:
@@ -95,15 +94,7 @@ class DrgnTarget(Target):
             raise Unreadable(address, size, str(problem))
 
     def threads(self) -> Sequence[Thread]:
-        if self.program.flags & drgn.ProgramFlags.IS_LINUX_KERNEL:
-            raise NotSupported("the stacks of a guest's CPUs are not in its memory")
-        return [self._thread(thread) for thread in self.program.threads()]
-
-    def _thread(self, thread: "drgn.Thread") -> Thread:
-        try:
-            return Thread(thread.tid, None, tuple(frame.name for frame in thread.stack_trace()))
-        except (ValueError, LookupError, drgn.FaultError) as problem:
-            return Thread(thread.tid, None, None, str(problem))
+        raise NotSupported("the stacks of a guest's CPUs are not in its memory")
 
     def identity(self) -> Identity:
         kernel = bool(self.program.flags & drgn.ProgramFlags.IS_LINUX_KERNEL)
@@ -114,4 +105,5 @@ class DrgnTarget(Target):
             source=os.path.basename(self._source) if self._source else None,
             build_id=self._build_id,
             machine=machine_name(self.program.platform),
+            runs=live or None,
         )

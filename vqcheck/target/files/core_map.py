@@ -6,24 +6,27 @@ program headers are asked first.
 
 Source: System V ABI, chapter 5 "Program Header"; Linux fs/binfmt_elf.c (fill_files_note(), vma_dump_size()).
 """
+import bisect
 import os
 import struct
-from typing import BinaryIO, Iterable, List, NamedTuple, Optional, Tuple
+from typing import BinaryIO, Dict, Iterable, List, NamedTuple, Optional
 
-PT_LOAD = 1
-PT_NOTE = 4
+from . import elf
+from .elf import PT_LOAD, PT_NOTE
+
+NT_AUXV = 6
 NT_FILE = 0x46494C45
 
-MAX_HEADERS = 65535
 MAX_NOTE = 64 << 20
 
 
 class Segment(NamedTuple):
-    """A PT_LOAD: the mapping's address and size, and how many of its bytes the file holds."""
+    """A PT_LOAD: the mapping's address and size, how many of its bytes the file holds, and where."""
 
     address: int
     in_file: int
     size: int
+    offset: int
 
 
 class Mapping(NamedTuple):
@@ -35,10 +38,22 @@ class Mapping(NamedTuple):
 
 
 class CoreMap(NamedTuple):
-    """What a core holds."""
+    """What a core holds; segments by ascending addresses."""
 
     segments: List[Segment]
     mappings: List[Mapping]
+    auxv: Dict[int, int]
+    """The auxiliary vector of the process (getauxval(3))."""
+    starts: List[int]
+    """The addresses of the segments."""
+
+    def segment(self, address: int) -> Optional[Segment]:
+        """The segment that holds the byte at an address, or would if it were in the file."""
+        at = bisect.bisect_right(self.starts, address) - 1
+        if at < 0:
+            return None
+        found = self.segments[at]
+        return found if address < found.address + found.size else None
 
 
 class NotACore(ValueError):
@@ -73,7 +88,7 @@ def missing(core: CoreMap, address: int, size: int, own_files: Iterable[str]) ->
                 return None
             return (f"not in the core file: it was a mapping of {mapping.path}, whose content is not the process's "
                     "memory of that moment")
-    if any(segment.address <= at < segment.address + segment.size for segment in core.segments):
+    if core.segment(at) is not None:
         return ("not in the core file, which left this mapping out (guest RAM with dump-guest-core=off or dump=off, "
                 "or on huge pages that coredump_filter excludes)")
     return "not in the core file"
@@ -88,50 +103,44 @@ def mapped_file(core: CoreMap, address: int) -> Optional[str]:
 
 
 def _covered_until(core: CoreMap, address: int) -> Optional[int]:
-    for segment in core.segments:
-        if segment.address <= address < segment.address + segment.in_file:
-            return segment.address + segment.in_file
-    return None
+    found = core.segment(address)
+    if found is None or address >= found.address + found.in_file:
+        return None
+    return found.address + found.in_file
 
 
 def _read(core: BinaryIO) -> CoreMap:
-    ident = core.read(16)
-    if ident[:4] != b"\x7fELF":
+    header = elf.read_header(core)
+    if header is None:
         raise NotACore("not an ELF file")
-    wide, order = ident[4] == 2, ">" if ident[5] == 2 else "<"
-    rest = struct.unpack(order + ("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"), core.read(48 if wide else 36))
-    table, entry_size, count = rest[4], rest[8], rest[9]
     segments: List[Segment] = []
     mappings: List[Mapping] = []
-    for number in range(min(count, MAX_HEADERS)):
-        core.seek(table + number * entry_size)
-        kind, offset, address, in_file, size = _header(core.read(entry_size), wide, order)
-        if kind == PT_LOAD:
-            segments.append(Segment(address, in_file, size))
-        elif kind == PT_NOTE:
-            core.seek(offset)
-            mappings += _file_note(core.read(min(in_file, MAX_NOTE)), wide, order)
-    return CoreMap(segments, mappings)
+    auxv: Dict[int, int] = {}
+    word = header.order + ("Q" if header.wide else "I")
+    for one in elf.read_program_headers(core, header):
+        if one.kind == PT_LOAD:
+            segments.append(Segment(one.address, one.in_file, one.size, one.offset))
+        elif one.kind == PT_NOTE:
+            core.seek(one.offset)
+            for _, kind, content in elf.notes_in(core.read(min(one.in_file, MAX_NOTE)), header.order):
+                if kind == NT_FILE:
+                    mappings += _mappings(content, word)
+                elif kind == NT_AUXV:
+                    auxv.update(auxiliary_vector(content, word))
+    segments.sort()
+    return CoreMap(segments, mappings, auxv, [one.address for one in segments])
 
 
-def _header(raw: bytes, wide: bool, order: str) -> Tuple[int, int, int, int, int]:
-    """(type, offset, virtual address, size in the file, size in memory)"""
-    if wide:
-        kind, _, offset, address, _, in_file, size, _ = struct.unpack_from(order + "IIQQQQQQ", raw)
-    else:
-        kind, offset, address, _, in_file, size, _, _ = struct.unpack_from(order + "IIIIIIII", raw)
-    return kind, offset, address, in_file, size
-
-
-def _file_note(raw: bytes, wide: bool, order: str) -> List[Mapping]:
-    at = 0
-    while at + 12 <= len(raw):
-        name_size, size, kind = struct.unpack_from(order + "III", raw, at)
-        start = at + 12 + (name_size + 3 & ~3)
-        if kind == NT_FILE:
-            return _mappings(raw[start:start + size], order + ("Q" if wide else "I"))
-        at = start + (size + 3 & ~3)
-    return []
+def auxiliary_vector(raw: bytes, word: str = "<Q") -> Dict[int, int]:
+    """The pairs of an auxiliary vector up to AT_NULL; `word` is a pointer as the module struct spells it."""
+    width = struct.calcsize(word)
+    found: Dict[int, int] = {}
+    for at in range(0, len(raw) - 2 * width + 1, 2 * width):
+        kind, value = (struct.unpack_from(word, raw, at + step)[0] for step in (0, width))
+        if kind == 0:
+            break
+        found[kind] = value
+    return found
 
 
 def _mappings(note: bytes, word: str) -> List[Mapping]:

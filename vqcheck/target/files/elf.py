@@ -3,7 +3,7 @@
 Source: System V ABI, chapters 4 and 5 ("ELF Header", "Sections", "Note Section"); elf(5).
 """
 import struct
-from typing import BinaryIO, Iterator, NamedTuple, Optional, Tuple
+from typing import BinaryIO, Iterator, List, NamedTuple, Optional, Tuple
 
 MAGIC = b"\x7fELF"
 EM_386, EM_PPC64, EM_S390, EM_ARM, EM_X86_64, EM_AARCH64, EM_RISCV = 3, 21, 22, 40, 62, 183, 243
@@ -12,6 +12,7 @@ SHT_NOTE, SHT_NOBITS = 7, 8
 NT_GNU_BUILD_ID = 3
 DEBUG_SECTIONS = (b".debug_info", b".zdebug_info")
 
+PT_LOAD, PT_NOTE, PT_TLS = 1, 4, 7
 PN_XNUM = 0xFFFF
 
 MAX_NAMES = 1 << 20
@@ -43,14 +44,21 @@ class Header(NamedTuple):
     """Which section holds the names of all."""
 
 
-class Segment(NamedTuple):
-    """A piece of the file that is loaded to an address."""
+class ProgramHeader(NamedTuple):
+    """A program header: a piece of the file, and where it belongs.  All in bytes."""
 
-    address: int
-    """As linked."""
+    kind: int
+    """PT_..."""
     offset: int
+    """In the file."""
+    address: int
+    """Virtual, as linked; in a core where the process had it."""
+    physical: int
+    in_file: int
+    """What the file has of it."""
     size: int
-    """Bytes that the file has of it."""
+    """What there is of it in memory."""
+    align: int
 
 
 def read_header(file: BinaryIO) -> Optional[Header]:
@@ -81,7 +89,7 @@ def extent(path: str) -> Optional[int]:
         if header is None:
             return None
         try:
-            return max((one.offset + one.size for one in _segments(file, header)), default=0)
+            return max((one.offset + one.in_file for one in read_program_headers(file, header)), default=0)
         except _ERRORS:
             return None
 
@@ -91,8 +99,8 @@ def linked_bytes(path: str, address: int, size: int) -> Optional[bytes]:
     with open(path, "rb") as file:
         header = read_header(file)
         try:
-            for one in _segments(file, header) if header else ():
-                if one.address <= address and address + size <= one.address + one.size:
+            for one in read_program_headers(file, header) if header else ():
+                if one.address <= address and address + size <= one.address + one.in_file:
                     file.seek(one.offset + address - one.address)
                     return file.read(size)
         except _ERRORS:
@@ -123,7 +131,7 @@ def section_bytes(path: str, name: bytes) -> Optional[bytes]:
             for number in range(header.number):
                 file.seek(header.sections + number * header.entry)
                 (at,) = struct.unpack_from(header.order + "I", file.read(4))
-                kind, offset, size = _section(file, header, number)
+                kind, offset, size = section(file, header, number)
                 if names[at:].split(b"\0", 1)[0] == name and kind != SHT_NOBITS:
                     file.seek(offset)
                     return file.read(min(size, MAX_SECTION))
@@ -157,22 +165,36 @@ def build_id(path: str) -> Optional[str]:
 
 def build_id_in(notes: bytes, order: str = "<") -> Optional[str]:
     """The GNU build id among ELF notes, in hex; None where there is none."""
+    return next((content.hex() for name, kind, content in notes_in(notes, order)
+                 if kind == NT_GNU_BUILD_ID and name == b"GNU\0"), None)
+
+
+def notes_in(raw: bytes, order: str = "<") -> Iterator[Tuple[bytes, int, bytes]]:
+    """(name, type, content) of each of some ELF notes, up to the first that is cut off."""
     at = 0
-    while at + 12 <= len(notes):
-        name_size, size, kind = struct.unpack_from(order + "III", notes, at)
+    while at + 12 <= len(raw):
+        name_size, size, kind = struct.unpack_from(order + "III", raw, at)
         name = at + 12
         content = name + (name_size + 3) // 4 * 4
         end = content + size
-        if end > len(notes):
+        if end > len(raw):
             break
-        if kind == NT_GNU_BUILD_ID and notes[name:name + name_size] == b"GNU\0":
-            return notes[content:end].hex()
+        yield raw[name:name + name_size], kind, raw[content:end]
         at = content + (size + 3) // 4 * 4
-    return None
 
 
-def _segments(file: BinaryIO, header: Header) -> Iterator[Segment]:
-    """All segments."""
+def program_headers(path: str) -> List[ProgramHeader]:
+    """The program headers of a file; none where it is no ELF file, or a damaged one.  Raises OSError."""
+    with open(path, "rb") as file:
+        header = read_header(file)
+        try:
+            return list(read_program_headers(file, header)) if header else []
+        except _ERRORS:
+            return []
+
+
+def read_program_headers(file: BinaryIO, header: Header) -> Iterator[ProgramHeader]:
+    """The program headers of an open file.  Raises struct.error where the file ends before them."""
     file.seek(0)
     raw = file.read(64)
     (table,) = struct.unpack_from(header.order + ("Q" if header.wide else "I"), raw, 32 if header.wide else 28)
@@ -182,10 +204,14 @@ def _segments(file: BinaryIO, header: Header) -> Iterator[Segment]:
         (count,) = struct.unpack_from(header.order + "I", file.read(64), 44 if header.wide else 28)
     file.seek(table)
     headers = file.read(min(entry * count, MAX_SEGMENTS))
-    fields, start = ("QQQQ", 8) if header.wide else ("IIII", 4)
     for at in range(0, len(headers), max(entry, 1)):
-        offset, address, _, size = struct.unpack_from(header.order + fields, headers, at + start)
-        yield Segment(address, offset, size)
+        if header.wide:
+            kind, _, *rest = struct.unpack_from(header.order + "IIQQQQQQ", headers, at)
+            offset, address, physical, in_file, size, align = rest
+        else:
+            (kind, offset, address, physical, in_file, size, _,
+             align) = struct.unpack_from(header.order + "IIIIIIII", headers, at)
+        yield ProgramHeader(kind, offset, address, physical, in_file, size, align)
 
 
 def _section_names(file: BinaryIO) -> bytes:
@@ -193,7 +219,7 @@ def _section_names(file: BinaryIO) -> bytes:
     header = read_header(file)
     if header is None:
         return b""
-    _, offset, size = _section(file, header, header.names)
+    _, offset, size = section(file, header, header.names)
     file.seek(offset)
     return file.read(min(size, MAX_NAMES))
 
@@ -204,13 +230,13 @@ def _notes(file: BinaryIO) -> Iterator[Tuple[bytes, str]]:
     if header is None:
         return
     for index in range(header.number):
-        kind, offset, size = _section(file, header, index)
+        kind, offset, size = section(file, header, index)
         if kind == SHT_NOTE:
             file.seek(offset)
             yield file.read(min(size, MAX_NOTES)), header.order
 
 
-def _section(file: BinaryIO, header: Header, number: int) -> Tuple[int, int, int]:
+def section(file: BinaryIO, header: Header, number: int) -> Tuple[int, int, int]:
     """Type, offset and size of a section's contents."""
     file.seek(header.sections + number * header.entry)
     raw = file.read(64 if header.wide else 40)

@@ -1,22 +1,26 @@
-"""A running kernel changes while it is read: which queues did, and what can still be said of them.
+"""A running target changes while it is read: which queues did, and what can still be said of them.
 
 A queue's state is read in several steps.  Where two walks, one after the other, find the same indexes, nothing moved
 from the first step of the one to the last of the other, and what the first read belongs together.  Where they differ,
 its parts are of different moments: each was true, and together they may look like a lost event.
 """
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from ..snapshot.driver_model import GuestDevice
-from ..snapshot.model import Device, Queue, Snapshot
-from ..snapshot.request_model import Request
+from .driver_model import GuestDevice
+from .held_model import Held, HeldRequest
+from .model import Device, Queue, Snapshot
+from .request_model import Request
 
 DRIVER_INDEXES = ("last_used_idx", "avail_idx_shadow", "next_avail_idx", "avail_wrap_counter", "used_wrap_counter",
                   "num_free")
+DEVICE_INDEXES = ("last_avail_idx", "last_avail_wrap_counter", "shadow_avail_idx", "used_idx", "used_wrap_counter",
+                  "signalled_used", "signalled_used_valid", "inuse")
 RING_INDEXES = ("avail_idx", "used_idx", "used_event", "avail_event")
 
 DRIVER_PARTS = DRIVER_INDEXES + ("free_head", "free_list", "free_list_problem", "descriptors_in_use", "num_added",
                                  "avail_flags_shadow", "event_flags_shadow", "event_triggered")
-QUEUE_PARTS = ("ring", "packed", "used")
+DEVICE_PARTS = DEVICE_INDEXES + ("shadow_avail_wrap_counter", "notification", "tx_waiting")
+QUEUE_PARTS = ("ring", "packed", "used", "available")
 """What means something only together with the rest."""
 
 KEY = "moved"
@@ -82,7 +86,8 @@ def from_words(words: Dict[str, str]) -> List[Moved]:
 
 def _difference(queue: Queue, other: Queue) -> Optional[str]:
     """The first index that differs, in words."""
-    for record, later, names in ((queue.driver, other.driver, DRIVER_INDEXES), (queue.ring, other.ring, RING_INDEXES)):
+    for record, later, names in ((queue.driver, other.driver, DRIVER_INDEXES),
+                                 (queue.device, other.device, DEVICE_INDEXES), (queue.ring, other.ring, RING_INDEXES)):
         for name in names:
             before, after = getattr(record, name, None), getattr(later, name, None)
             if before != after:
@@ -98,14 +103,21 @@ def _shown(value: Any) -> str:
 
 def _staying(queue: Queue, other: Optional[Queue], first: Snapshot, again: Snapshot) -> List[int]:
     """Heads under which both walks found the same request, started at the same time."""
-    after = {_identity(one, again): one.head for one in (other.in_flight or [] if other else [])}
-    return [one.head for one in queue.in_flight or [] if after.get(_identity(one, first)) == one.head]
+    after = {_identity(one, again) for one in (_requests(other) if other else [])}
+    return [one.head for one in _requests(queue) if one.head is not None and _identity(one, first) in after]
 
 
-def _identity(request: Request, snapshot: Snapshot) -> Tuple[Any, ...]:
+def _requests(queue: Queue) -> List[Union[Request, HeldRequest]]:
+    """The driver's requests or the device's, whichever the side knows."""
+    return [*(queue.in_flight or []), *(queue.held.requests if queue.held else [])]
+
+
+def _identity(request: Union[Request, HeldRequest], snapshot: Snapshot) -> Tuple[Any, ...]:
     clock = snapshot.capture.clock_ns
     started = None if request.age_ns is None or clock is None else clock - request.age_ns
-    return request.head, request.token, request.tag, request.operation, request.sector, request.bytes, started
+    if isinstance(request, Request):
+        return request.head, request.token, request.tag, request.operation, request.sector, request.bytes, started
+    return request.head, request.address, request.type, request.offset, request.bytes, started
 
 
 def _device(device: Device, by_place: Dict[Place, Moved]) -> Device:
@@ -119,14 +131,19 @@ def _queue(queue: Queue, move: Optional[Moved]) -> Queue:
     if move is None:
         return queue
     reason = f"it moved while it was read ({move.what})"
-    driver = queue.driver
-    if driver is not None:
-        known = [name for name in DRIVER_PARTS if getattr(driver, name) is not None]
-        driver = _blanked(driver, known, reason)
-    known = [name for name in QUEUE_PARTS if getattr(queue, name) is not None]
-    staying = None if queue.in_flight is None else [one for one in queue.in_flight if one.head in move.heads]
-    left: Queue = _blanked(queue._replace(driver=driver, in_flight=staying), known, reason)
+    left: Queue = _blanked(queue._replace(
+        driver=queue.driver and _blanked(queue.driver, DRIVER_PARTS, reason),
+        device=queue.device and _blanked(queue.device, DEVICE_PARTS, reason),
+        in_flight=None if queue.in_flight is None else [one for one in queue.in_flight if one.head in move.heads],
+        held=queue.held and _held(queue.held, move.heads, reason),
+    ), QUEUE_PARTS, reason)
     return left
+
+
+def _held(held: Held, heads: List[int], reason: str) -> Held:
+    """Those that were held all the while; that others have no owner can't be said."""
+    return held._replace(requests=[one for one in held.requests if one.head in heads], complete=False,
+                         absent={**held.absent, "complete": reason})
 
 
 def _without_waiting(guest: GuestDevice) -> GuestDevice:
@@ -138,6 +155,7 @@ def _without_waiting(guest: GuestDevice) -> GuestDevice:
                                  for one in guest.block])
 
 
-def _blanked(record: Any, names: List[str], reason: str) -> Any:
-    """A record without these fields."""
-    return record._replace(absent={**record.absent, **dict.fromkeys(names, reason)}, **dict.fromkeys(names))
+def _blanked(record: Any, names: Sequence[str], reason: str) -> Any:
+    """A record without these fields, as far as it had them."""
+    known = [name for name in names if getattr(record, name) is not None]
+    return record._replace(absent={**record.absent, **dict.fromkeys(known, reason)}, **dict.fromkeys(known))

@@ -3,8 +3,11 @@ import pytest
 
 from tests.builders import fleet, incident, pair
 from tests.fake_target import FakeTarget
-from vqcheck.guest import live, moving
+from vqcheck import live
+from vqcheck.snapshot import moving
+from vqcheck.snapshot.held_model import Held, HeldRequest
 from vqcheck.snapshot.kernel_model import BlockQueue
+from vqcheck.snapshot.kinds import Hex
 from vqcheck.snapshot.read import read
 from vqcheck.snapshot.write import to_json
 from vqcheck.target.errors import Corrupt, NullPointer, TargetError, Unreadable
@@ -21,23 +24,28 @@ class Running(FakeTarget):
         self.put(0x1000, bytes(8))
 
     def identity(self):
-        return super().identity()._replace(method=self.method)
+        return super().identity()._replace(method=self.method, runs=self.method == "live")
 
 
-@pytest.fixture
-def walks(monkeypatch):
+class Walks(list):
     """The walks to come, each a snapshot or an error; each reads the word, and changes it."""
-    to_come = []
 
-    def take(target, name):
+    def __init__(self):
+        super().__init__()
+        self.take = live.walker(self._walk)
+
+    def _walk(self, target, name):
         target.read_uint(0x1000, 8)
         assert name == "vdb"
-        found = to_come.pop(0)
+        found = self.pop(0)
         if isinstance(found, Exception):
             raise found
         return found
-    monkeypatch.setattr(live.snapshot, "take", take)
-    return to_come
+
+
+@pytest.fixture
+def walks():
+    return Walks()
 
 
 HUNG = incident()[0]
@@ -50,25 +58,25 @@ def queue_of(snapshot):
 
 def test_a_dump_is_read_once(walks):
     walks += BUSY
-    assert live.take(Running("dump"), "vdb") is BUSY[0]
+    assert walks.take(Running("dump"), "vdb") is BUSY[0]
     assert len(walks) == len(BUSY) - 1
 
 
 def test_a_queue_that_stands_still_is_taken_as_it_is(walks):
     walks += [HUNG, HUNG]
     recorder = Recorder(Running())
-    assert live.take(recorder, "vdb") is HUNG
+    assert walks.take(recorder, "vdb") is HUNG
     assert walks == [] and recorder.bundle.asked == {}
 
 
 def test_a_queue_that_moves_at_first_is_read_again(walks):
     walks += [BUSY[0], BUSY[1], HUNG, HUNG]
-    assert live.take(Recorder(Running()), "vdb") is HUNG
+    assert walks.take(Recorder(Running()), "vdb") is HUNG
 
 
 def test_what_goes_on_moving_is_absent(walks):
     walks += BUSY
-    found = live.take(Recorder(Running()), "vdb")
+    found = walks.take(Recorder(Running()), "vdb")
     queue = queue_of(found)
     reason = "it moved while it was read (last_used_idx 94, then 95)"
     assert (queue.ring, queue.used, queue.driver.last_used_idx, queue.driver.num_free) == (None,) * 4
@@ -83,7 +91,7 @@ def test_the_memory_of_an_earlier_attempt_is_forgotten(walks):
     walks += [BUSY[0], BUSY[1], HUNG, HUNG]
     target = Running()
     recorder = Recorder(target)
-    live.take(recorder, "vdb")
+    walks.take(recorder, "vdb")
     assert len(target.reads) == 4 and recorder.reads == 2
 
 
@@ -91,27 +99,27 @@ def test_the_memory_of_an_earlier_attempt_is_forgotten(walks):
                                      Unreadable(0x1000, 8, "not mapped")])
 def test_a_torn_walk_is_tried_again(walks, problem):
     walks += [problem, HUNG, problem, HUNG, HUNG]
-    assert live.take(Recorder(Running()), "vdb") is HUNG
+    assert walks.take(Recorder(Running()), "vdb") is HUNG
 
 
 def test_what_stays_broken_is_an_error(walks):
     walks += [Corrupt("a list that does not close")] * 9
-    with pytest.raises(Corrupt, match=r"a list that does not close \(in 3 attempts: a running kernel changes"):
-        live.take(Recorder(Running()), "vdb")
+    with pytest.raises(Corrupt, match=r"a list that does not close \(in 3 attempts: what runs changes"):
+        walks.take(Recorder(Running()), "vdb")
     assert len(walks) == 9 - live.ATTEMPTS
 
 
 def test_an_unknown_device_is_said_at_once(walks):
     walks += [TargetError("no disk vdb"), HUNG]
     with pytest.raises(TargetError, match="no disk vdb"):
-        live.take(Recorder(Running()), "vdb")
+        walks.take(Recorder(Running()), "vdb")
     assert walks == [HUNG]
 
 
 def test_a_replay_leaves_out_what_the_recording_was_told_to(walks):
     walks += BUSY
     recorder = Recorder(Running())
-    found = live.take(recorder, "vdb")
+    found = walks.take(recorder, "vdb")
     _, asked = load(pack(recorder.bundle))
     assert moving.without(BUSY[4], moving.from_words(asked)) == found
 
@@ -177,3 +185,24 @@ def test_other_words_of_a_recording(words):
 def test_any_name_survives_in_a_recording():
     moves = [moving.Moved("a name\twith, much", 3, [1, 2], "used_idx 1, then 2"), moving.Moved("", 0, [], "")]
     assert moving.from_words(moving.to_words(moves)) == moves
+
+
+HOST = [pair(avail=100 + step, popped=95 + step, used=90 + step)[1] for step in range(2)]
+
+
+def with_held(snapshot, *requests):
+    (device,) = snapshot.devices
+    (queue,) = device.queues
+    return snapshot._replace(devices=[device._replace(queues=[queue._replace(held=Held(list(requests), True, ["x"]))])])
+
+
+def test_a_device_that_moves_keeps_what_it_held_all_the_while():
+    old, young = HeldRequest(3, address=Hex(0x10), age_ns=9), HeldRequest(4, address=Hex(0x20), age_ns=1)
+    first, again = with_held(HOST[0], old, young), with_held(HOST[1], old)
+    moves = moving.moved(first, again)
+    queue = queue_of(moving.without(first, moves))
+    assert moves[0].what == "last_avail_idx 95, then 96"
+    assert queue.device.last_avail_idx is queue.device.used_idx is queue.ring is queue.available is None
+    assert "it moved while it was read" in queue.device.absent["used_idx"]
+    assert queue.held.requests == [old] and queue.held.complete is False
+    assert queue.device.num_default == queue_of(first).device.num_default  # what never moves stays

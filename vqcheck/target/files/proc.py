@@ -1,0 +1,65 @@
+"""What /proc says of a live process, without a debugger and without touching it.
+
+Source: Linux Documentation/filesystems/proc.rst; fs/proc/base.c (proc_pid_syscall()), fs/eventfd.c.
+"""
+import os
+import re
+from typing import Dict, List, NamedTuple, Optional
+
+from ..errors import NotSupported
+from .core_map import auxiliary_vector
+
+
+class Standing(NamedTuple):
+    """Where a thread stood that waits in the kernel."""
+
+    pc: int
+    sp: int
+
+
+def eventfd_count(pid: int, fd: int) -> Optional[int]:
+    """The counter of an eventfd of a process; None where the descriptor is none.  Raises NotSupported."""
+    found = re.search(r"^eventfd-count:\s*([0-9a-f]+)$", _text(f"/proc/{pid}/fdinfo/{fd}"), re.MULTILINE)
+    return int(found.group(1), 16) if found else None
+
+
+def auxv(pid: int) -> Dict[int, int]:
+    """The auxiliary vector of a process.  Raises NotSupported."""
+    path = f"/proc/{pid}/auxv"
+    try:
+        with open(path, "rb") as file:
+            return auxiliary_vector(file.read(4096))
+    except OSError as problem:
+        raise NotSupported(f"{path}: {problem.strerror}")
+
+
+def threads(pid: int) -> List[int]:
+    """The ids of a process's threads, its first one first.  Raises NotSupported."""
+    try:
+        return sorted(map(int, os.listdir(f"/proc/{pid}/task")))
+    except OSError as problem:
+        raise NotSupported(f"/proc/{pid}/task: {problem.strerror}")
+
+
+def thread_name(pid: int, thread: int) -> Optional[str]:
+    """A thread's name; None for one that has ended."""
+    try:
+        return _text(f"/proc/{pid}/task/{thread}/comm").rstrip("\n")
+    except NotSupported:
+        return None
+
+
+def standing(pid: int, thread: int) -> Standing:
+    """Where a thread stands.  Raises NotSupported for one that runs, as then nobody knows."""
+    words = _text(f"/proc/{pid}/task/{thread}/syscall").split()
+    if len(words) < 3:
+        raise NotSupported("it was running: where, shows only when it is stopped")
+    return Standing(int(words[-1], 16), int(words[-2], 16))
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError as problem:
+        raise NotSupported(f"{path}: {problem.strerror}")
