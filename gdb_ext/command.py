@@ -9,6 +9,7 @@ from vqcheck.host.devices import devices, names
 from vqcheck.render import host_text
 from vqcheck.snapshot.model import HOST, Snapshot
 from vqcheck.target.errors import NoSymbol, NoType, TargetError
+from vqcheck.target.layouts.process_layout import on_process
 from vqcheck.target.target import Target
 
 from .target import GdbTarget
@@ -18,6 +19,7 @@ EXAMPLES = """  vq-host                            all virtqueues of all virtio 
   vq-host virtio-disk1 -o host.json  the snapshot for `vqcheck merge guest.json host.json`
   vq-host virtio-disk1 --capture host.vqcap
                                      a recording of kilobytes that `vqcheck replay` reads anywhere
+  vq-host --layout qemu.vqlayout     with a QEMU that has no debug information
 """
 
 
@@ -30,7 +32,8 @@ def take(target: Target, name: Optional[str]) -> Snapshot:
         raise TargetError(
             f"{problem}. Is this a QEMU, and has gdb its debug information (build id {identity.build_id})? "
             "Debian and Ubuntu: package qemu-system-x86-dbgsym from the debug archive; Fedora and RHEL: "
-            "`dnf debuginfo-install qemu-kvm-core`; or set debuginfod enabled on")
+            "`dnf debuginfo-install qemu-kvm-core`; or set debuginfod enabled on; or --layout with what `vqcheck "
+            "layout save --qemu` saved where there is some")
 
 
 FACE = Face(
@@ -42,6 +45,7 @@ FACE = Face(
     examples=EXAMPLES,
     take=take,
     show=host_text.show,
+    by_layout=on_process,
 )
 
 

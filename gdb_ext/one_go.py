@@ -46,7 +46,8 @@ def main(pid: int, words: Sequence[str], exe: Optional[str] = None) -> None:
     options = debugger.parser(FACE, gdb.write).parse_args(list(words))
     try:
         types = prepare(pid, exe)
-        taken = stopped(pid, lambda: debugger.read(FACE, options, GdbTarget(types)))
+        taken = stopped(pid, lambda: debugger.read(
+            FACE, options, debugger.with_layout(FACE, options, GdbTarget(types))))
         debugger.put(FACE, options, taken, gdb.write)
         if not options.json:
             gdb.write(f"QEMU stood still for {(taken.snapshot.capture.pause_ns or 0) / 1e6:.0f} ms\n")

@@ -33,7 +33,8 @@ class GdbTarget(Target):
                 self._core = read_core_map(self._core_path)
             except (NotACore, OSError) as problem:
                 raise TargetError(f"the core can't be trusted, as its program headers can't be read: {problem}")
-        self._own_files = _own_files() | _program_in(self._core)
+        self._program = _program_in(self._core) | {os.path.realpath(gdb.current_progspace().filename or "")}
+        self._own_files = _own_files() | self._program
         self._types = types or Types()
         self.pointer_size = gdb.lookup_type("void").pointer().sizeof
         self.byte_order = "big" if "big" in gdb.execute("show endian", to_string=True) else "little"
@@ -54,7 +55,7 @@ class GdbTarget(Target):
     def unwind(self, registers: Mapping[str, int]) -> Sequence[str]:
         try:
             with self._selection_kept():
-                return unwind.functions(registers)
+                return unwind.functions(registers, self._library)
         except gdb.error as problem:
             raise TargetError(f"the stack can't be unwound: {problem}")
 
@@ -96,7 +97,20 @@ class GdbTarget(Target):
 
     def threads(self) -> Sequence[Thread]:
         with self._selection_kept():
-            return [_thread(thread) for thread in sorted(self._inferior.threads(), key=lambda one: one.num)]
+            return [_thread(thread, self._library) for thread in sorted(self._inferior.threads(), key=lambda one: one.num)]
+
+    def _library(self, address: int) -> Optional[str]:
+        """The file that was mapped at an address, where that is not the program itself."""
+        try:
+            if self._core is not None:
+                path = mapped_file(self._core, address)
+            elif self._is_here():
+                path = proc.mapped_file(self._inferior.pid, address)
+            else:
+                path = gdb.solib_name(address)
+        except NotSupported:
+            return None
+        return None if path is None or path in self._program else path
 
     @contextlib.contextmanager
     def _selection_kept(self) -> Iterator[None]:
@@ -183,14 +197,14 @@ def _build_id(program: Optional[str]) -> Optional[str]:
         return None
 
 
-def _thread(thread: Any) -> Thread:
-    """A thread's stack.  Function names come from debug information or symbols; a frame without either is `??`."""
+def _thread(thread: Any, library: unwind.Library) -> Thread:
+    """A thread's stack.  Function names come from debug information or symbols."""
     functions: List[str] = []
     try:
         thread.switch()
         frame = gdb.newest_frame()
         while frame is not None and len(functions) < MAX_FRAMES:
-            functions.append(frame.name() or "??")
+            functions.append(unwind.function(frame, library))
             frame = frame.older()
     except gdb.error as problem:
         if not functions:

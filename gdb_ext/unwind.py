@@ -4,7 +4,8 @@ gdb unwinds threads only.  Asked to, this unwinder says of the innermost frame o
 from where the registers in question point; the frames beyond are then unwound by gdb as ever, by debug information.
 Nothing of the process is written, as `set $sp` would do, which a core refuses besides.
 """
-from typing import Any, List, Mapping, Optional
+import os
+from typing import Any, Callable, List, Mapping, Optional
 
 import gdb
 import gdb.unwinder
@@ -46,8 +47,12 @@ def stack_pointer(registers: Mapping[str, int]) -> int:
     return registers["rsp"] if "rsp" in registers else registers["sp"]
 
 
-def functions(registers: Mapping[str, int]) -> List[str]:
-    """The functions of the stack below some registers, innermost first; `??` for one without a name.
+Library = Callable[[int], Optional[str]]
+"""The path of the file that was mapped at an address."""
+
+
+def functions(registers: Mapping[str, int], library: Library) -> List[str]:
+    """The functions of the stack below some registers, innermost first.
 
     Raises gdb.error.
     """
@@ -61,12 +66,21 @@ def functions(registers: Mapping[str, int]) -> List[str]:
         gdb.invalidate_cached_frames()
         frame = gdb.newest_frame().older()
         while frame is not None and len(found) < MAX_FRAMES:
-            found.append(frame.name() or "??")
+            found.append(function(frame, library))
             frame = frame.older()
     finally:
         detour.registers = None
         gdb.invalidate_cached_frames()
     return found
+
+
+def function(frame: Any, library: Library) -> str:
+    """The name of a frame's function; where there is none its address, and the library that it lies in."""
+    name = frame.name()
+    if name is not None:
+        return str(name)
+    path = library(frame.pc())
+    return f"{frame.pc():#x}" + (f" in {os.path.basename(path)}" if path else "")
 
 
 _DETOUR = _Detour()

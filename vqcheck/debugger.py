@@ -67,16 +67,16 @@ def parser(face: Face, write: Callable[[str], Any]) -> argparse.ArgumentParser:
                       formatter_class=argparse.RawDescriptionHelpFormatter)
     options.write = write
     add_options(options, face)
-    if face.by_layout is not None:
-        options.add_argument("--layout", metavar="FILE",
-                             help="take what debug information is missing from what `vqcheck layout` saved")
-        options.add_argument("--force", action="store_true", help="use the layout though it is of another build")
     options.add_argument("--traceback", action="store_true", help="for a bug report: show where an error came from")
     return options
 
 
 def add_options(options: argparse.ArgumentParser, face: Face) -> None:
     """Declare what every way into a target offers."""
+    if face.by_layout is not None:
+        options.add_argument("--layout", metavar="FILE",
+                             help="take what debug information is missing from what `vqcheck layout` saved")
+        options.add_argument("--force", action="store_true", help="use the layout though it is of another build")
     options.add_argument("device", nargs="?", metavar=face.metavar, help="show this one in full; all in short if none")
     options.add_argument("-o", "--output", metavar="FILE", help="write the snapshot as JSON for `vqcheck merge`")
     options.add_argument("--json", action="store_true", help="print the snapshot as JSON instead of tables")
@@ -93,16 +93,20 @@ def run(face: Face, words: Sequence[str], open_target: Callable[[], Target], wri
     except _Stop as stop:
         return USAGE if stop.status else OK
     try:
-        target = open_target()
-        if face.by_layout is not None and options.layout:
-            target = face.by_layout(Use(read_file(options.layout), options.force), target)
-        gather(face, options, target, write)
+        gather(face, options, with_layout(face, options, open_target()), write)
         return OK
     except Exception as problem:  # whatever it is, the debugger's session goes on
         complain(f"{face.name}: {in_words(problem)}\n")
         if options.traceback:
             write(traceback.format_exc())
         return FAILED
+
+
+def with_layout(face: Face, options: argparse.Namespace, target: Target) -> Target:
+    """The target with the layout that the options name, if they name one.  Raises TargetError and OSError."""
+    if face.by_layout is None or not options.layout:
+        return target
+    return face.by_layout(Use(read_file(options.layout), options.force), target)
 
 
 class Taken(NamedTuple):

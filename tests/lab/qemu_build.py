@@ -28,8 +28,8 @@ MACHINES: Dict[str, List[str]] = {
 
 CONFIGURE = """--without-default-features --without-default-devices --enable-system --disable-user --enable-tcg
 --enable-kvm --enable-linux-aio --enable-linux-io-uring --enable-vhost-kernel --enable-vhost-net --enable-vhost-user
---enable-virtfs --enable-attr --enable-cap-ng --enable-slirp --enable-fdt=system --enable-debug-info --disable-tools --disable-docs
---disable-guest-agent --disable-werror""".split()
+--enable-virtfs --enable-attr --enable-cap-ng --enable-slirp --enable-fdt=system --enable-debug-info --disable-tools
+--disable-docs --disable-guest-agent --disable-werror""".split()
 
 DEBIANS_MESON = ("--meson=/usr/bin/meson",)
 NEWER = ("--enable-pixman", "--disable-install-blobs")
@@ -54,7 +54,7 @@ class Source(NamedTuple):
 SOURCES: Dict[str, Source] = {
     "7.2": Source("bookworm", "7.2", DEBIANS_MESON, own_meson=False),
     "10.0": Source("trixie", "10.0", NEWER),
-    "newest": Source("sid", "", NEWER, devices=("PXB", "CXL")),  # 10.2.2 when this was written
+    "newest": Source("sid", "", NEWER, devices=("PXB", "CXL", "CXL_MEM_DEVICE")),  # 10.2.2 when this was written
 }
 DEFAULT = "7.2"
 

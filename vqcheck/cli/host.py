@@ -4,6 +4,7 @@ from typing import List
 
 from .. import debugger
 from ..snapshot.model import HOST
+from ..target.layouts.process_layout import on_process
 from ..target.target import Target
 from .drgn import needs_drgn
 from .installed import ROOT
@@ -22,7 +23,7 @@ EXAMPLES = """\
 """
 
 FACE = debugger.Face(name=f"vqcheck {NAME}", side=HOST, metavar="DEVICE", summary=SUMMARY, examples=EXAMPLES,
-                     take=SIDES[HOST].take, show=SIDES[HOST].show)
+                     take=SIDES[HOST].take, show=SIDES[HOST].show, by_layout=on_process)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     """Do it."""
     if options.stop:
         return _by_gdb(options)
-    debugger.gather(FACE, options, _open(options), put)
+    debugger.gather(FACE, options, debugger.with_layout(FACE, options, _open(options)), put)
     return OK
 
 
@@ -50,8 +51,8 @@ def _open(options: argparse.Namespace) -> Target:
     with needs_drgn("; or with --stop by gdb" if options.pid else ""):
         from ..target.by_drgn.process import open_core, open_pid  # noqa: PLC0415 - drgn need not be there
     if options.core:
-        return open_core(options.core, options.exe)
-    return open_pid(options.pid, options.exe)
+        return open_core(options.core, options.exe, bool(options.layout))
+    return open_pid(options.pid, options.exe, bool(options.layout))
 
 
 def _by_gdb(options: argparse.Namespace) -> int:
@@ -59,9 +60,9 @@ def _by_gdb(options: argparse.Namespace) -> int:
     if not options.pid:
         raise Failed("--stop is for a live QEMU: it goes with --pid")
     words: List[str] = [options.device] if options.device else []
-    words += [word for name, value in (("-o", options.output), ("--capture", options.capture)) if value
-              for word in (name, value)]
-    words += ["--json"] if options.json else []
+    words += [word for name, value in (("-o", options.output), ("--capture", options.capture),
+                                       ("--layout", options.layout)) if value for word in (name, value)]
+    words += [name for name, value in (("--json", options.json), ("--force", options.force)) if value]
     script = (f"import sys; sys.path.append({str(ROOT)!r}); from gdb_ext import one_go; "
               f"one_go.main({options.pid}, {words!r}, {options.exe!r})")
     return FAILED if run_program("gdb", ["-nx", "-batch", "-ex", f"python {script}"]) else OK

@@ -5,12 +5,14 @@ import sys
 from typing import Dict, List, Optional
 
 from .. import __version__
-from ..guest import modules, needs
+from ..guest import modules
+from ..guest import needs as guest_needs
+from ..host import needs as host_needs
 from ..render.escape import shortened
 from ..render.tables import table
 from ..snapshot.write import write_file
 from ..target.files import kernel_files, module_files
-from ..target.layouts.layout import FORMAT, Layout, pack, read_file
+from ..target.layouts.layout import FORMAT, QEMU, Layout, pack, read_file
 from ..target.layouts.running_kernel import running_layout
 from ..target.layouts.survey import Needs
 from .drgn import needs_drgn
@@ -21,11 +23,12 @@ SUFFIX = FORMAT.name
 LONGEST = 1000
 """Characters of a note at most."""
 
-SUMMARY = "Save what the walkers need of a kernel's debug information in a small file, for hosts that have none."
+SUMMARY = "Save what the walkers need of the debug information of a kernel or a QEMU, for hosts that have none."
 EXAMPLES = """\
   vqcheck layout save --vmlinux /usr/lib/debug/boot/vmlinux-6.1.0-56-cloud-amd64
   vqcheck layout save --vmlinux vmlinux --modules debug/ -o 6.1.0-56-cloud-amd64.vqlayout
   vqcheck layout save --running
+  vqcheck layout save --qemu /usr/lib/debug/.build-id/2c/0a8efad25da9489649c16964b5bc0f4c871eee.debug
   vqcheck layout show 6.1.0-56-cloud-amd64.vqlayout
   vqcheck layout show 6.1.0-56-cloud-amd64.vqlayout 'struct request'
 """
@@ -35,16 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     save = actions.add_parser("save", allow_abbrev=False,
-                             help="make one: --vmlinux FILE [--modules DIR] | --running; [-o FILE]")
+                             help="make one: --vmlinux FILE [--modules DIR] | --running | --qemu FILE; [-o FILE]")
     save.set_defaults(action=_save)
     source = save.add_mutually_exclusive_group(required=True)
     source.add_argument("--vmlinux", metavar="FILE", help="the kernel with debug information")
     source.add_argument("--running", action="store_true",
                         help="the kernel that runs here, from /sys/kernel/btf and /proc/kallsyms: no debug information "
                              "is needed, but root")
+    source.add_argument("--qemu", metavar="FILE",
+                        help="QEMU's binary with debug information, or the separate file that has it")
     save.add_argument("--modules", metavar="DIR",
                       help="a folder with the modules' debug information, at any depth; looked for if not given")
-    save.add_argument("-o", "--output", metavar="FILE", help="RELEASE.vqlayout in this folder if not given")
+    save.add_argument("-o", "--output", metavar="FILE",
+                      help="RELEASE.vqlayout in this folder if not given, for a QEMU qemu-BUILDID.vqlayout")
     show = actions.add_parser("show", allow_abbrev=False, help="what one is of and what is in it: FILE [TYPE]")
     show.set_defaults(action=_show)
     show.add_argument("file", metavar="FILE.vqlayout")
@@ -61,23 +67,50 @@ def run(options: argparse.Namespace) -> int:
 
 # Saving.
 
-WANTED = Needs(needs.TYPES, needs.SYMBOLS, needs.NAMES, needs.BASE)
+WANTED = Needs(guest_needs.TYPES, guest_needs.SYMBOLS, guest_needs.NAMES, guest_needs.BASE)
+OF_QEMU = Needs(host_needs.TYPES, host_needs.SYMBOLS, host_needs.NAMES, None, host_needs.STACKS, host_needs.TLS)
 PRODUCER = f"vqcheck {__version__}"
 
 
 def _save(options: argparse.Namespace) -> int:
-    if options.running and options.modules:
-        raise Failed("--running takes the modules that are loaded: it goes without --modules")
+    if options.modules and not options.vmlinux:
+        raise Failed("--modules goes with --vmlinux")
     notes: List[str] = []
-    layout = running_layout(WANTED, modules.TYPES, PRODUCER) if options.running else _from_files(options, notes)
-    about = layout.about
-    output = options.output or f"{os.path.basename(about.release or about.build_id or NAME)}.{SUFFIX}"
+    if options.qemu:
+        layout = _from_qemu(options.qemu)
+        notes += _missing_of_qemu(layout)
+    elif options.running:
+        layout = running_layout(WANTED, modules.TYPES, PRODUCER)
+    else:
+        layout = _from_files(options, notes)
+    if not options.qemu:
+        notes += _missing(layout, options.running)
+    output = options.output or _file_name(layout)
     content = pack(layout)
     write_file(output, content)
-    for note in notes + _missing(layout, options.running):
+    for note in notes:
         sys.stderr.write(f"vqcheck {NAME}: {shortened(note, LONGEST)}\n")
     put(f"layout of {_what(layout)} written to {output}, {len(content)} bytes: {_counts(layout)}\n")
     return OK
+
+
+def _file_name(layout: Layout) -> str:
+    about = layout.about
+    name = f"qemu-{(about.build_id or '')[:12]}" if about.kind == QEMU else about.release or about.build_id or NAME
+    return f"{os.path.basename(name)}.{SUFFIX}"
+
+
+def _from_qemu(path: str) -> Layout:
+    with needs_drgn():
+        from ..target.by_drgn.save_layout import QemuFile  # noqa: PLC0415 - drgn need not be there
+    return QemuFile(path).survey(OF_QEMU, PRODUCER)
+
+
+def _missing_of_qemu(layout: Layout) -> List[str]:
+    """A note on a binary that is no QEMU."""
+    if layout.sizes.get("struct VirtIODevice") is not None:
+        return []
+    return ["it knows no struct VirtIODevice: is this a QEMU system emulator with virtio?"]
 
 
 def _from_files(options: argparse.Namespace, notes: List[str]) -> Layout:
@@ -108,7 +141,7 @@ def _module_files(options: argparse.Namespace, release: Optional[str]) -> Dict[s
 
 def _missing(layout: Layout, running: bool) -> List[str]:
     """A note on drivers that neither vmlinux nor a module describes."""
-    drivers = [driver for driver in needs.DRIVERS if layout.sizes.get(modules.TYPES[driver][0]) is None]
+    drivers = [driver for driver in guest_needs.DRIVERS if layout.sizes.get(modules.TYPES[driver][0]) is None]
     if not drivers:
         return []
     if running:
@@ -138,7 +171,8 @@ def _summary(layout: Layout) -> str:
     about = layout.about
     rows = [("build id", about.build_id),
             ("byte order", f"{layout.byte_order}, pointers of {layout.pointer_size} bytes"),
-            ("saved by", about.producer), ("modules", ", ".join(sorted(layout.parts)) or None),
+            ("saved by", about.producer),
+            *([] if about.kind == QEMU else [("modules", ", ".join(sorted(layout.parts)) or None)]),
             ("holds", _counts(layout))]
     return _what(layout) + "\n" + "".join(f"  {key:12}{shortened(str(value or 'not known'), LONGEST)}\n"
                                           for key, value in rows)
@@ -146,10 +180,12 @@ def _summary(layout: Layout) -> str:
 
 def _what(layout: Layout) -> str:
     about = layout.about
-    return shortened(f"{about.kind} {about.release or 'of unknown release'} ({about.machine or 'unknown machine'})")
+    which = f"build id {about.build_id}" if about.kind == QEMU else about.release or "of unknown release"
+    return shortened(f"{about.kind} {which} ({about.machine or 'unknown machine'})")
 
 
 def _counts(layout: Layout) -> str:
     symbols = sum(address is not None for address in layout.symbols.values()) + len(layout.fixed)
     types = sum(size is not None for size in layout.sizes.values())
-    return f"{symbols} symbols, {types} types, {len(layout.members)} members"
+    functions = f", {len(layout.functions)} functions" if layout.functions else ""
+    return f"{symbols} symbols, {types} types, {len(layout.members)} members{functions}"

@@ -70,15 +70,14 @@ def _shown(value: int, guard: int, rotated: int) -> int:
     return (value >> rotated | value << 64 - rotated) & WORD ^ guard if rotated else value ^ guard
 
 
-SWITCH = ("qemu_coroutine_switch", "qemu_coroutine_yield", "__sigsetjmp", "sigsetjmp", "coroutine_trampoline",
-          "__start_context", "??")
+SWITCH = ("qemu_coroutine_switch", "qemu_coroutine_yield", "__sigsetjmp", "sigsetjmp")
+BOTTOM = "coroutine_trampoline"
+"""Where every coroutine begins; what lies below it on the stack is nobody's."""
 
 
 def _beyond_the_switch(functions: List[str]) -> List[str]:
     """Without what every coroutine stands in at its two ends."""
-    start, end = 0, len(functions)
+    start, end = 0, functions.index(BOTTOM) if BOTTOM in functions else len(functions)
     while start < end and functions[start] in SWITCH:
         start += 1
-    while end > start and functions[end - 1] in SWITCH:
-        end -= 1
     return functions[start:end]

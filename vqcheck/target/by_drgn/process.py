@@ -86,7 +86,7 @@ class ProcessTarget(DrgnTarget):
 
     def _thread(self, thread: "drgn.Thread") -> Thread:
         try:
-            return Thread(thread.tid, None, _names(thread.stack_trace()))
+            return Thread(thread.tid, None, self._names(thread.stack_trace()))
         except (ValueError, LookupError, drgn.FaultError) as problem:
             return Thread(thread.tid, None, None, f"the stack can't be unwound: {problem}")
 
@@ -122,7 +122,25 @@ class ProcessTarget(DrgnTarget):
             frames = self.program.stack_trace(drgn.Object(self.program, self._pt_regs, values))
         except (ValueError, LookupError, drgn.FaultError) as problem:
             raise NotSupported(f"the stack can't be unwound: {problem}")
-        return _names(frames)
+        return self._names(frames)
+
+    def _names(self, frames: "drgn.StackTrace") -> Tuple[str, ...]:
+        return tuple(self._function(frame) for frame in list(frames)[:MAX_FRAMES])
+
+    def _function(self, frame: "drgn.StackFrame") -> str:
+        """The name of a frame's function; where there is none its address, and the library that it lies in."""
+        name = frame.name
+        if name and not name.startswith(("0x", "???")):
+            return str(name)
+        try:
+            pc = int(frame.pc)
+        except LookupError:
+            return "??"
+        try:
+            module = self.program.module(pc)
+        except LookupError:
+            return f"{pc:#x}"
+        return f"{pc:#x}" + ("" if module == self._main else f" in {os.path.basename(module.name)}")
 
     def _architecture(self) -> "Optional[drgn.Architecture]":
         return self.program.platform.arch if self.program.platform else None
@@ -164,12 +182,6 @@ class ProcessTarget(DrgnTarget):
         )
 
 
-def _names(frames: "drgn.StackTrace") -> Tuple[str, ...]:
-    """The functions of a stack; `??` for one without a name, which drgn calls by its address."""
-    names = [frame.name or "??" for frame in list(frames)[:MAX_FRAMES]]
-    return tuple("??" if name.startswith(("0x", "???")) else name for name in names)
-
-
 def _own_files(program: "drgn.Program", core: Optional[CoreMap]) -> FrozenSet[str]:
     """The program and its libraries, by their names in the core."""
     names = [module.name for module in program.modules()]
@@ -181,8 +193,10 @@ def _own_files(program: "drgn.Program", core: Optional[CoreMap]) -> FrozenSet[st
     return frozenset(found)
 
 
-def open_core(core: str, exe: Optional[str] = None) -> ProcessTarget:
+def open_core(core: str, exe: Optional[str] = None, bare: bool = False) -> ProcessTarget:
     """QEMU's core; its binary is looked for under the name that it had if `exe` is None.
+
+    bare: do without debug information; a layout stands in for it.
 
     Raises CannotOpen and OSError.
     """
@@ -191,8 +205,8 @@ def open_core(core: str, exe: Optional[str] = None) -> ProcessTarget:
     except NotACore as problem:
         raise CannotOpen(f"{core}: no core of a process: {problem}")
     if not core_map.auxv:
-        raise CannotOpen(f"{core}: no core of a process, as it has no auxiliary vector. A dump of a guest's memory is for "
-                         "`vqcheck guest`")
+        raise CannotOpen(f"{core}: no core of a process, as it has no auxiliary vector. A dump of a guest's memory is "
+                         "for `vqcheck guest`")
     program = drgn.Program()
     try:
         program.set_core_dump(core)
@@ -200,12 +214,12 @@ def open_core(core: str, exe: Optional[str] = None) -> ProcessTarget:
         raise
     except Exception as problem:  # drgn's own errors have no class of their own
         raise CannotOpen(f"{core}: {' '.join(str(problem).split())}")
-    _load(program, exe, core)
+    _load(program, exe, core, bare)
     return ProcessTarget(program, core, _pid_of(program), core_map)
 
 
-def open_pid(pid: int, exe: Optional[str] = None) -> ProcessTarget:
-    """A live QEMU, which goes on running.  Raises CannotOpen and OSError."""
+def open_pid(pid: int, exe: Optional[str] = None, bare: bool = False) -> ProcessTarget:
+    """A live QEMU, which goes on running; as open_core().  Raises CannotOpen and OSError."""
     program = drgn.Program()
     try:
         program.set_pid(pid)
@@ -216,9 +230,9 @@ def open_pid(pid: int, exe: Optional[str] = None) -> ProcessTarget:
                          "kernel.yama.ptrace_scope 0")
     except FileNotFoundError:
         raise CannotOpen(f"there is no process {pid}")
-    # drgn's own reader takes an address beyond the address space for an error that ends a stack's unwinding with nothing.
+    # drgn's own reader takes an address beyond the address space for an error, and gives up a stack that leads there.
     program.add_memory_segment(0, (1 << 64) - 1, _reader(pid))
-    _load(program, exe, f"process {pid}")
+    _load(program, exe, f"process {pid}", bare)
     return ProcessTarget(program, None, pid, None)
 
 
@@ -237,7 +251,7 @@ def _reader(pid: int) -> Callable[[int, int, int, bool], bytes]:
     return read
 
 
-def _load(program: "drgn.Program", exe: Optional[str], where: str) -> None:
+def _load(program: "drgn.Program", exe: Optional[str], where: str, bare: bool) -> None:
     """Give drgn the debug information.  Raises CannotOpen where QEMU's own is not found."""
     if exe is not None:
         header = elf.header_of(exe)
@@ -251,7 +265,7 @@ def _load(program: "drgn.Program", exe: Optional[str], where: str) -> None:
     except Exception:  # MissingDebugInfoError for the libraries; what counts is QEMU's own
         pass
     main = program.main_module()
-    if not main.wants_debug_file():
+    if bare or not main.wants_debug_file():
         return
     theirs = main.build_id.hex() if main.build_id else "not known"
     ours = elf.build_id(exe) if exe else None

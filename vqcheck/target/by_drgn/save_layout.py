@@ -7,8 +7,8 @@ from typing import Dict, Iterable, Iterator, List, Optional
 import drgn
 
 from ..errors import TargetError
-from ..files import elf, kernel_files
-from ..layouts.layout import LINUX, About, Layout, empty
+from ..files import elf, elf_tls, kernel_files
+from ..layouts.layout import LINUX, QEMU, About, Function, Layout, empty
 from ..layouts.survey import Described, Field, Needs, add_symbols, add_types
 from .debug_info import try_file
 from .target import machine_name
@@ -25,26 +25,63 @@ class CannotUse(TargetError):
     """There is no debug information to be had from a file."""
 
 
-class KernelFiles:
-    """A kernel's debug information, out of files alone: everything lies where it was linked to."""
+class _Files:
+    """Debug information out of files alone: everything lies where it was linked to."""
 
-    def __init__(self, vmlinux: str) -> None:
-        """Raises OSError; CannotUse for a file without debug information or build id."""
+    kind = ""
+
+    def __init__(self, name: str, path: str, package: str) -> None:
+        """`package` is what brings such a file.  Raises OSError; CannotUse for one without debug info or build id."""
         self.program = drgn.Program()
+        self.path = path
         self.notes: List[str] = []
         """What the user is to know, a line each."""
         self.parts: Dict[str, Optional[str]] = {}
-        """The modules that are there too, by their build ids."""
+        """Further files, by their build ids."""
+        self.release: Optional[str] = None
         try:
-            described = _offer(self.program, "vmlinux", vmlinux)
+            described = _offer(self.program, name, path)
         except OSError:
             raise
         except Exception as problem:  # drgn's own errors have no class of their own
-            raise CannotUse(f"{vmlinux}: {' '.join(str(problem).split())}")
-        self.build_id = elf.build_id(vmlinux)
+            raise CannotUse(f"{path}: {' '.join(str(problem).split())}")
+        self.build_id = elf.build_id(path)
         if not described or self.build_id is None:
-            raise CannotUse(f"{vmlinux}: it has no {'build id' if described else 'debug information'}; a kernel with "
-                            f"it comes with {kernel_files.package(None)}")
+            raise CannotUse(f"{path}: it has no {'build id' if described else 'debug information'}; {package}")
+
+    def survey(self, needs: Needs, producer: str) -> Layout:
+        """The layout of what is needed, as far as this debug information knows it."""
+        platform = self.program.platform
+        little = bool(platform.flags & drgn.PlatformFlags.IS_LITTLE_ENDIAN)
+        wide = bool(platform.flags & drgn.PlatformFlags.IS_64_BIT)
+        about = About(self.kind, self.build_id, self.release, machine_name(platform), producer)
+        layout = empty("little" if little else "big", 8 if wide else 4, about)
+        layout.parts.update(self.parts)
+        functions = [symbol for symbol in self.program.symbols() if symbol.kind == drgn.SymbolKind.FUNC]
+        add_symbols(layout, needs, lambda name: _address(self.program, name),
+                    ((symbol.name, symbol.address) for symbol in functions))
+        if needs.stacks is not None:
+            layout.functions.extend(sorted(Function(symbol.address, symbol.size, symbol.name) for symbol in functions
+                                           if symbol.size and needs.stacks.search(symbol.name)))
+        for name in needs.tls:
+            layout.tls[name] = elf_tls.tls_offset(self.path, name)
+        add_types(layout, needs.types, self._type)
+        return layout
+
+    def _type(self, name: str) -> Optional[Described]:
+        try:
+            return _Type(self.program.type(name))
+        except (LookupError, SyntaxError):
+            return None
+
+
+class KernelFiles(_Files):
+    """A kernel's debug information."""
+
+    kind = LINUX
+
+    def __init__(self, vmlinux: str) -> None:
+        super().__init__("vmlinux", vmlinux, f"a kernel with it comes with {kernel_files.package(None)}")
         self.release = _release(self.program, vmlinux)
 
     def add_module(self, name: str, paths: Iterable[str]) -> None:
@@ -62,25 +99,15 @@ class KernelFiles:
             except Exception as problem:  # a damaged file must not be in the way of the next
                 self.notes.append(f"{path}: not taken: {' '.join(str(problem).split())}")
 
-    def survey(self, needs: Needs, producer: str) -> Layout:
-        """The layout of what is needed, as far as this debug information knows it."""
-        platform = self.program.platform
-        little = bool(platform.flags & drgn.PlatformFlags.IS_LITTLE_ENDIAN)
-        wide = bool(platform.flags & drgn.PlatformFlags.IS_64_BIT)
-        about = About(LINUX, self.build_id, self.release, machine_name(platform), producer)
-        layout = empty("little" if little else "big", 8 if wide else 4, about)
-        layout.parts.update(self.parts)
-        functions = ((symbol.name, symbol.address) for symbol in self.program.symbols()
-                     if symbol.kind == drgn.SymbolKind.FUNC)
-        add_symbols(layout, needs, lambda name: _address(self.program, name), functions)
-        add_types(layout, needs.types, self._type)
-        return layout
 
-    def _type(self, name: str) -> Optional[Described]:
-        try:
-            return _Type(self.program.type(name))
-        except (LookupError, SyntaxError):
-            return None
+class QemuFile(_Files):
+    """The debug information of a QEMU: in its binary, or in the file beside it that a distribution brings."""
+
+    kind = QEMU
+
+    def __init__(self, path: str) -> None:
+        super().__init__("qemu", path, "name the file that has it, as "
+                         "/usr/lib/debug/.build-id/XX/REST.debug of the package with QEMU's debug information")
 
 
 def _offer(program: "drgn.Program", name: str, path: str) -> bool:

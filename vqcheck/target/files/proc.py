@@ -57,6 +57,16 @@ def standing(pid: int, thread: int) -> Standing:
     return Standing(int(words[-1], 16), int(words[-2], 16))
 
 
+def mapped_file(pid: int, address: int) -> Optional[str]:
+    """The file that is mapped at an address; None where there is none.  Raises NotSupported."""
+    for line in _text(f"/proc/{pid}/maps").splitlines():
+        words = line.split(maxsplit=5)
+        start, end = (int(word, 16) for word in words[0].split("-"))
+        if start <= address < end:
+            return words[5] if len(words) == 6 and words[5].startswith("/") else None
+    return None
+
+
 def _text(path: str) -> str:
     try:
         with open(path) as file:

@@ -8,6 +8,8 @@ Text lines in a gzip stream (see lines.py), one kind each; nothing in it is of L
     part        NAME    BUILD-ID | -            each further file that the types come from: a kernel module
     symbol      NAME    ADDRESS | -             as linked: what moves with the load address
     fixed       NAME    ADDRESS                 what does not: an offset into each CPU's area, an absolute symbol
+    function    NAME    ADDRESS BYTES           what an address on a stack may lie in
+    tls         NAME    OFFSET | -              of a thread-local variable from the thread pointer
     size        TYPE    BYTES | -
     member      TYPE    PATH    OFFSET  BYTES   TYPE OF THE MEMBER | -
 
@@ -52,6 +54,14 @@ class Slot(NamedTuple):
     """The member's own type, where that is a struct or union with a name."""
 
 
+class Function(NamedTuple):
+    """A function's code, as linked; in bytes."""
+
+    address: int
+    size: int
+    name: str
+
+
 class About(NamedTuple):
     """Which build a layout is of."""
 
@@ -76,6 +86,9 @@ class Layout(NamedTuple):
     parts: Dict[str, Optional[str]]
     symbols: Dict[str, Optional[int]]
     fixed: Dict[str, int]
+    functions: List[Function]
+    """By ascending addresses."""
+    tls: Dict[str, Optional[int]]
     sizes: Dict[str, Optional[int]]
     members: Dict[Tuple[str, str], Slot]
 
@@ -112,7 +125,7 @@ class Layout(NamedTuple):
 
 def empty(byte_order: str, pointer_size: int, about: About) -> Layout:
     """A layout that holds nothing yet."""
-    return Layout(byte_order, pointer_size, about, {}, {}, {}, {}, {})
+    return Layout(byte_order, pointer_size, about, {}, {}, {}, [], {}, {}, {})
 
 
 def pack(layout: Layout) -> bytes:
@@ -152,6 +165,10 @@ def _lines(layout: Layout) -> Iterator[lines.Line]:
         yield "symbol", name, address
     for name, address in sorted(layout.fixed.items()):
         yield "fixed", name, address
+    for one in sorted(layout.functions):
+        yield "function", one.name, one.address, one.size
+    for name, offset in sorted(layout.tls.items()):
+        yield "tls", name, offset
     for type_name, size in sorted(layout.sizes.items()):
         yield "size", type_name, size
     for (type_name, path), slot in layout.members.items():
@@ -180,6 +197,10 @@ def _take(layout: Layout, words: List[Any]) -> bool:
         layout.symbols[name] = lines.number(words[2])
     elif kind == "fixed":
         layout.fixed[name] = int(words[2])
+    elif kind == "function":
+        layout.functions.append(Function(int(words[2]), int(words[3]), str(name)))
+    elif kind == "tls":
+        layout.tls[name] = lines.number(words[2])
     elif kind == "size":
         layout.sizes[name] = lines.number(words[2])
     elif kind == "member":
@@ -195,7 +216,9 @@ def _checked(layout: Layout) -> Layout:
     """The layout, whose numbers lead no reader astray.  Raises ValueError."""
     if not layout.about.kind:
         raise ValueError("it does not say what it is of")
-    for name, address in [*layout.symbols.items(), *layout.fixed.items()]:
+    layout.functions.sort()
+    for name, address in [*layout.symbols.items(), *layout.fixed.items(),
+                          *((one.name, one.address) for one in layout.functions)]:
         if address is not None and not 0 <= address < 1 << 8 * layout.pointer_size:
             raise ValueError(f"the address of {name} is outside the address space")
     for name, size in layout.sizes.items():

@@ -16,6 +16,10 @@ class Needs(NamedTuple):
     """Functions that pointers may lead to, to be known by their addresses."""
     base: Optional[str] = None
     """The first symbol of what the loader moves: one that lies lower stays where it is.  None: all are moved."""
+    stacks: Optional[Pattern[str]] = None
+    """Functions that stacks may hold, to be known by any address in them."""
+    tls: Sequence[str] = ()
+    """Thread-local variables."""
 
 
 class Described:
