@@ -40,11 +40,10 @@ class GdbTarget(Target):
         self.byte_order = "big" if "big" in gdb.execute("show endian", to_string=True) else "little"
 
     def symbol(self, name: str) -> Optional[int]:
-        # The debug information first: a static of this name is meant, not a symbol of some library.
-        for lookup in (gdb.lookup_static_symbol, gdb.lookup_global_symbol):
-            found = lookup(name)
-            if found is not None and found.symtab is not None:
-                return int(found.value().address)
+        for found in _symbols(name):
+            address = found.value().address
+            if address is not None:  # the compiler may have left no place for it
+                return int(address)
         return None
 
     def symbol_name(self, address: int) -> Optional[str]:
@@ -171,6 +170,20 @@ def _core_path() -> Optional[str]:
 def _own_files() -> FrozenSet[str]:
     names = [objfile.filename for objfile in gdb.objfiles()]
     return frozenset(os.path.realpath(name) for name in names if name)
+
+
+def _symbols(name: str) -> Iterator[Any]:
+    """What debug information has under a name; the program's own first, as a library may have a static of that name."""
+    known = [*_statics(name), gdb.lookup_global_symbol(name)]
+    found = [one for one in known if one is not None and one.symtab is not None]
+    program = gdb.current_progspace().filename
+    return iter(sorted(found, key=lambda one: one.symtab.objfile.filename != program))
+
+
+def _statics(name: str) -> List[Any]:
+    if hasattr(gdb, "lookup_static_symbols"):  # since gdb 10
+        return list(gdb.lookup_static_symbols(name))
+    return [gdb.lookup_static_symbol(name)]
 
 
 def _symbol_files(program: Optional[str]) -> List[str]:

@@ -10,15 +10,15 @@ from vqcheck.snapshot.device_model import (
     AvailEntry,
     DeviceState,
     HostDevice,
-    MsixVector,
     Notifier,
     Notify,
     ThreadState,
 )
 from vqcheck.snapshot.driver_model import DriverState, GuestDevice
-from vqcheck.snapshot.held_model import BlockState, TrackedRequest
+from vqcheck.snapshot.held_model import BlockState, Held, HeldRequest, TrackedRequest
 from vqcheck.snapshot.kernel_model import BlockQueue, HardwareQueue, Irq, Tags
 from vqcheck.snapshot.kinds import Hex
+from vqcheck.snapshot.loop_model import EventLoop, QemuState
 from vqcheck.snapshot.model import (
     GUEST,
     HOST,
@@ -38,6 +38,7 @@ from vqcheck.snapshot.model import (
     TargetInfo,
 )
 from vqcheck.snapshot.request_model import Request, UsedEntry, WaitingRequest
+from vqcheck.snapshot.transport_model import MsixVector
 from vqcheck.virtio import packed
 from vqcheck.virtio.event import distance
 from vqcheck.virtio.features import EVENT_IDX, LEGACY_ONLY, feature_names
@@ -138,14 +139,20 @@ def guest_snapshot(devices: List[Device], **changes: Any) -> Snapshot:
 
 def host_snapshot(devices: List[Device], stack: Optional[List[str]] = None, **changes: Any) -> Snapshot:
     """A host's snapshot around its devices; `stack` is the stack of the thread that serves the queues."""
-    threads = [ThreadState(4241, "qemu-system-x86", ["ppoll", "qemu_poll_ns", "main_loop_wait", "qemu_main_loop"]),
-               ThreadState(IOTHREAD, "IO iothread0", list(IDLE_STACK) if stack is None else stack)]
+    none = {"deferred_calls": "not applicable", "defer_depth": "not applicable"}
+    main = ["ppoll", "qemu_poll_ns", "main_loop_wait", "qemu_main_loop"]
+    threads = [ThreadState(4241, "qemu-system-x86", "main", main, absent=none),
+               ThreadState(IOTHREAD, "IO iothread0", "iothread iothread0", list(IDLE_STACK) if stack is None else stack,
+                           absent=none)]
+    loops = [EventLoop("main", Hex(0x55D0C0DE1000), 4241, polling=False),
+             EventLoop("iothread0", Hex(0x55D0C0DE2000), IOTHREAD, polling=False)]
     return Snapshot(
         schema=SCHEMA_VERSION, side=HOST, producer=Producer("vqcheck", "0.1.0", "gdb 13.1"),
         target=TargetInfo("qemu", "pc-q35-7.2", "x86_64", "guest1", UUID, "b" * 40, pid=4241),
         capture=Capture("core", "2026-03-01T12:00:00+00:00", "the core file's time", "qemu.core",
                         absent={"clock_ns": "only the guest has it"}),
-        devices=devices, threads=threads)._replace(**changes)
+        devices=devices, threads=threads,
+        qemu=QemuState("running", "kvm", "none", 0, loops))._replace(**changes)
 
 
 def _ring(at: Scene) -> RingState:
@@ -179,7 +186,17 @@ def _host_queue(at: Scene, ring: RingState, device: Dict[str, Any], notify: Dict
         at.queue_index, None, "request", "split", at.num, at.rings, ring, device=state._replace(**device),
         notify=_notify(at.queue_index)._replace(**notify),
         available=[AvailEntry(idx, at.head(idx)) for idx in at.entries(at.avail, at.popped)],
+        held=_held(at),
         absent={"name": "only the guest names its queues"})
+
+
+def _held(at: Scene) -> Held:
+    requests = [HeldRequest(at.head(idx), 1, "block layer", "in the hands of a worker thread", "write", 4096 * place, 4096,
+                            at.age_ns - place * 1_000_000, "disk1-format", Hex(0x55D0C0DEA000 + 0x100 * place),
+                            Hex(0x55D0C0DEB000 + 0x100 * place),
+                            ["thread_pool_submit_co", "raw_co_prw", "blk_aio_write_entry"])
+                for place, idx in enumerate(at.entries(at.popped, at.used))]
+    return Held(requests, True, ["requests parked for a retry", "tracked requests of every node"])
 
 
 def _notify(queue_index: int) -> Notify:

@@ -47,7 +47,7 @@ class MemoryOnly(Target):
 def of_answers(bundle: vqcap.Bundle, slide: int = SLIDE) -> Layout:
     """What a walk was told of symbols and types, as a layout of a kernel that was moved by `slide` bytes."""
     layout = Layout(bundle.byte_order, bundle.pointer_size, About("linux", BUILD_ID, RELEASE, "x86_64"),
-                    {}, {}, {}, dict(bundle.sizes), {})
+                    {}, {}, {}, [], {}, dict(bundle.sizes), {})
     layout.symbols["_stext"] = STEXT
     mask = (1 << 8 * bundle.pointer_size) - 1
     for name, address in bundle.symbols.items():

@@ -51,8 +51,8 @@ def test_a_type_that_is_not_there(refused, file, words, complaint):
 
 @pytest.mark.parametrize("words, complaint", [
     ([], "the following arguments are required: ACTION (see `vqcheck layout --help`)"),
-    (["save"], "one of the arguments --vmlinux --running is required (see `vqcheck layout save --help`)"),
-    (["save", "--running", "--modules", "m"], "--running takes the modules that are loaded: it goes without --modules"),
+    (["save"], "one of the arguments --vmlinux --running --qemu is required (see `vqcheck layout save --help`)"),
+    (["save", "--running", "--modules", "m"], "--modules goes with --vmlinux"),
     (["show"], "the following arguments are required: FILE.vqlayout (see `vqcheck layout show --help`)"),
     (["show", "/no/such"], "/no/such: No such file or directory"),
     (["show", __file__], f"{__file__}: not a .vqlayout file, or a damaged one"),

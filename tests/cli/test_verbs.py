@@ -47,7 +47,7 @@ def test_validate_looks_at_every_file(vqcheck, saved, tmp_path):
 def test_schema_prints_the_published_file(vqcheck):
     status, out, _ = vqcheck("schema")
     assert (status, out) == (0, schema.PATH.read_text())
-    assert json.loads(out)["$id"] == "urn:vqcheck:snapshot:2"
+    assert json.loads(out)["$id"] == "urn:vqcheck:snapshot:3"
 
 
 def test_merge_in_either_order(vqcheck, saved):

@@ -3,6 +3,7 @@ import pytest
 
 from tests.builders import block_queue, fleet, incident, only_queue, packed_queue, pair, with_queues
 from vqcheck.render import guest_notes
+from vqcheck.render.notes import LIMIT
 from vqcheck.snapshot.kernel_model import Napi, NetDevice, ScsiHost, TxQueue
 from vqcheck.virtio.devices import BALLOON, CONSOLE, NET
 
@@ -124,7 +125,7 @@ def test_the_worst_comes_first_and_not_too_many():
     lines = guest_notes.block(guest._replace(devices=devices)).splitlines()
     assert lines[1:3] == ["  vd39 queue 0: broken: the driver has given it up, 2 in flight, oldest 30.0 s",
                           "  vd0 queue 0: 2 in flight, oldest 30.0 s"]
-    assert (len(lines), lines[-1]) == (1 + guest_notes.LIMIT + 1, "  and 10 more")
+    assert (len(lines), lines[-1]) == (1 + LIMIT + 1, "  and 10 more")
 
 
 def test_a_healthy_guest():

@@ -44,7 +44,7 @@ def test_what_the_host_of_the_incident_says():
     found = sentences(host.devices[0].queues[0], host.devices[0].host, True, host.threads)
     assert found[0].startswith("nothing posted and nothing under way")
     assert found[1].startswith("QEMU has never completed the decision whether to interrupt")
-    assert found[2] == ("thread 4242 (IO iothread0) serves it and stands in ppoll < qemu_poll_ns < fdmon_poll_wait < "
+    assert found[2] == ("thread 4242 (iothread iothread0) serves it and stands in ppoll < qemu_poll_ns < fdmon_poll_wait < "
                         "aio_poll < iothread_run < qemu_thread_start")
 
 
@@ -90,8 +90,8 @@ def test_signalled_used_of_a_fresh_queue_proves_nothing_odd():
     ({"host_part": {"vhost_started": True}}, "vhost serves this queue"),
     ({"host_queue": {"device": None}}, "the device's state is not known"),
     ({"host_queue": {"ring": None}}, "nothing under way (inuse 0)"),
-    ({"host_queue": {"layout": "packed"}, "device": {"inuse": 2}}, "2 elements popped and not returned"),
-    ({"stack": []}, "thread 4242 (IO iothread0) serves it; its stack is not known"),
+    ({"host_queue": {"layout": "packed"}, "device": {"inuse": 2}}, "2 descriptors popped and not returned"),
+    ({"stack": []}, "thread 4242 (iothread iothread0) serves it; its stack is not known"),
 ])
 def test_other_things_a_host_can_tell(scene, sentence):
     assert any(one.startswith(sentence) for one in said(**scene)), said(**scene)
@@ -152,9 +152,14 @@ def test_a_vector_that_is_none():
 
 def test_the_overview():
     text = host_text.show(fleet(3, 2)[1], False)
-    assert columns(text, "device") == ["virtio-disk0", "0000:00:00.0", "0", "128", "43936/43936/43936", "43936/43936",
-                                       "0", "43936", "valid", "4242"]
-    assert len([line for line in text.splitlines() if line.startswith("virtio-disk")]) == 6
+    assert columns(text, "device        type") == [
+        "virtio-disk0", "blk", "0000:00:00.0", "15", "2", "split", "0x130006e54", "0x179006e54", "iothread0"]
+    assert columns(text, "device        qom path") == ["virtio-disk0", "peripheral/virtio-disk1", "disk1-format"]
+    assert columns(text, "device        queue") == [
+        "virtio-disk0", "0", "request", "128", "43936/43936/43936", "43936/43936", "0", "43936", "valid", "-"]
+    assert len([line for line in text.splitlines() if line.startswith("virtio-disk")]) == 3 + 3 + 6
+    assert "nothing stands out on the host's side" in text
+    assert "VM running, kvm, big lock free" in text
 
 
 def test_no_devices():

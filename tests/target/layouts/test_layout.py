@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vqcheck.target.layouts import layout
-from vqcheck.target.layouts.layout import About, BadLayout, Layout, NotInLayout, Slot
+from vqcheck.target.layouts.layout import About, BadLayout, Function, Layout, NotInLayout, Slot
 from vqcheck.target.target import Member
 
 ABOUT = About("linux", "b" * 40, "6.1.0-56-cloud-amd64", "x86_64", "vqcheck 0.1.0")
@@ -54,11 +54,13 @@ def test_the_file_is_text_in_gzip(queue):
        parts=st.dictionaries(TEXT, st.none() | TEXT), symbols=st.dictionaries(TEXT, st.none() | ADDRESS),
        fixed=st.dictionaries(TEXT, ADDRESS), sizes=st.dictionaries(TEXT, st.none() | st.integers(0, layout.MAX_TYPE)),
        order=st.sampled_from(["big", "little"]), pointer_size=st.sampled_from([4, 8]),
-       paths=st.lists(st.tuples(TEXT, st.none() | TEXT)))
-def test_every_layout_survives(about, parts, symbols, fixed, sizes, order, pointer_size, paths):
+       paths=st.lists(st.tuples(TEXT, st.none() | TEXT)),
+       functions=st.lists(st.builds(Function, ADDRESS, st.integers(0, 2**32), TEXT)).map(sorted),
+       tls=st.dictionaries(TEXT, st.none() | st.integers(-2**40, 2**40)))
+def test_every_layout_survives(about, parts, symbols, fixed, sizes, order, pointer_size, paths, functions, tls):
     members = {(name, path): Slot(0, size, inner) for name, size in sizes.items() if size is not None
                for path, inner in paths}
-    whole = Layout(order, pointer_size, about, parts, symbols, fixed, sizes, members)
+    whole = Layout(order, pointer_size, about, parts, symbols, fixed, functions, tls, sizes, members)
     assert layout.unpack(layout.pack(whole)) == whole
 
 

@@ -49,12 +49,19 @@ class ProcessTarget(DrgnTarget):
         self._pt_regs: Optional["drgn.Type"] = None
 
     def symbol(self, name: str) -> Optional[int]:
-        # The debug information first: a static of this name is meant, not a symbol of some library.
+        # A static of the program is meant, and no library's variable of the same name.
         try:
             address = self.program.variable(name).address_
-            return None if address is None else int(address)
         except (LookupError, ValueError):
-            return super().symbol(name)
+            address = None
+        if address is not None and self._is_own(address):
+            return int(address)
+        found = [int(symbol.address) for symbol in self.program.symbols(name) if self._is_own(symbol.address)]
+        return found[0] if found else None
+
+    def _is_own(self, address: int) -> bool:
+        """Whether an address lies in the program itself."""
+        return any(start <= address < end for start, end in self._main.address_ranges or ())
 
     def read(self, address: int, size: int, physical: bool = False) -> bytes:
         if physical:
