@@ -96,7 +96,8 @@ class GdbTarget(Target):
 
     def threads(self) -> Sequence[Thread]:
         with self._selection_kept():
-            return [_thread(thread, self._library) for thread in sorted(self._inferior.threads(), key=lambda one: one.num)]
+            return [_thread(thread, self._library)
+                    for thread in sorted(self._inferior.threads(), key=lambda one: one.num)]
 
     def _library(self, address: int) -> Optional[str]:
         """The file that was mapped at an address, where that is not the program itself."""

@@ -191,8 +191,8 @@ def _host_queue(at: Scene, ring: RingState, device: Dict[str, Any], notify: Dict
 
 
 def _held(at: Scene) -> Held:
-    requests = [HeldRequest(at.head(idx), 1, "block layer", "in the hands of a worker thread", "write", 4096 * place, 4096,
-                            at.age_ns - place * 1_000_000, "disk1-format", Hex(0x55D0C0DEA000 + 0x100 * place),
+    requests = [HeldRequest(at.head(idx), 1, "block layer", "in the hands of a worker thread", "write", 4096 * place,
+                            4096, at.age_ns - place * 1_000_000, "disk1-format", Hex(0x55D0C0DEA000 + 0x100 * place),
                             Hex(0x55D0C0DEB000 + 0x100 * place),
                             ["thread_pool_submit_co", "raw_co_prw", "blk_aio_write_entry"])
                 for place, idx in enumerate(at.entries(at.popped, at.used))]

@@ -124,7 +124,8 @@ def test_what_can_not_be_opened_is_one_line(core: pathlib.Path, program: pathlib
     text.write_text("no ELF file")
     hidden = program.rename(program.with_name("hidden"))
     try:
-        for words, complaint in (((str(core), str(other)), "is another one"), ((str(core), str(text)), "not an ELF file"),
+        for words, complaint in (((str(core), str(other)), "is another one"),
+                                 ((str(core), str(text)), "not an ELF file"),
                                  ((str(core), str(stripped)), "no debug information"), ((str(text),), "no core")):
             with pytest.raises(CannotOpen, match=complaint):
                 open_core(*words)

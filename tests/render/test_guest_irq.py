@@ -3,8 +3,9 @@ import pytest
 
 from tests.builders import only_queue, pair, with_queues
 from vqcheck.render import guest_irq
-from vqcheck.snapshot.kernel_model import Irq, MsiMessage
+from vqcheck.snapshot.kernel_model import Irq
 from vqcheck.snapshot.kinds import Hex
+from vqcheck.snapshot.transport_model import MsiMessage
 
 FULL = Irq(27, "virtio1-req.0", vector=1, hwirq=1, chip="PCI-MSIX-0000:00:07.0",
            msi=MsiMessage(Hex(0xFEE01000), Hex(0x25)), total=43000, depth=0, masked=False, in_progress=False,

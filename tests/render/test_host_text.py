@@ -44,8 +44,8 @@ def test_what_the_host_of_the_incident_says():
     found = sentences(host.devices[0].queues[0], host.devices[0].host, True, host.threads)
     assert found[0].startswith("nothing posted and nothing under way")
     assert found[1].startswith("QEMU has never completed the decision whether to interrupt")
-    assert found[2] == ("thread 4242 (iothread iothread0) serves it and stands in ppoll < qemu_poll_ns < fdmon_poll_wait < "
-                        "aio_poll < iothread_run < qemu_thread_start")
+    assert found[2] == ("thread 4242 (iothread iothread0) serves it and stands in ppoll < qemu_poll_ns < "
+                        "fdmon_poll_wait < aio_poll < iothread_run < qemu_thread_start")
 
 
 def test_posted_and_not_popped():

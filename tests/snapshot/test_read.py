@@ -131,9 +131,9 @@ def test_a_member_that_appears_twice_is_found_at_its_place():
 
 @pytest.mark.parametrize("nesting", [b"[", b'{"a":', b'{"schema":1,"x":' + b"["])
 def test_nesting_without_end(nesting):
-    started = time.perf_counter()
+    started = time.process_time()
     assert complaint(nesting * (100_000_000 // len(nesting))) == "nested deeper than any snapshot"
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_a_file_that_is_cut_off_anywhere():
@@ -200,7 +200,7 @@ def test_a_file_without_end_is_not_read_to_its_end(monkeypatch):
 
 def test_ten_thousand_queues_are_read_in_seconds():
     raw = to_json(fleet(100, 100)[1]).encode()
-    started = time.perf_counter()
+    started = time.process_time()
     found = read(raw)
-    assert time.perf_counter() - started < 10  # about one on an idle machine; slow machines have their time
+    assert time.process_time() - started < 10  # about one on an idle machine; slow machines have their time
     assert sum(len(device.queues) for device in found.devices) == 10_000

@@ -5,8 +5,9 @@ include/linux/msi.h (struct msi_desc).
 """
 from typing import List, Optional
 
-from ..snapshot.kernel_model import Irq, MsiMessage
+from ..snapshot.kernel_model import Irq
 from ..snapshot.kinds import Hex
+from ..snapshot.transport_model import MsiMessage
 from ..target.absence import Absences
 from ..target.errors import NotSupported
 from ..target.target import Target

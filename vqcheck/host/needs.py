@@ -31,7 +31,8 @@ TYPES = (
     # Device models
     "struct VirtIOBlock", "struct VirtIOBlockReq", "struct VirtIOBlockDataPlane",
     "struct VirtIOSCSI", "struct VirtIOSCSIReq", "struct SCSIDevice", "struct SCSIRequest", "struct SCSIDiskReq",
-    "struct VirtIONet", "VirtIONetQueue", "struct VirtIOSerial", "struct VirtIOSerialPort", "struct VirtIOBalloon",
+    "struct VirtIONet", "VirtIONetQueue", "struct NICState", "struct NetClientState", "struct NetQueue",
+    "struct VirtIOSerial", "struct VirtIOSerialPort", "struct VirtIOBalloon",
     "struct VirtIOGPU", "struct virtio_gpu_ctrl_command", "struct V9fsVirtioState",
 )
 

@@ -134,6 +134,7 @@ def _host(context: DeviceContext, found: Found) -> HostDevice:
         bus_ioeventfd_grabbed=bus.ioeventfd_grabbed,
         intx=absent.take("intx", context.transport.intx, isr) if context.transport and isr is not None else None,
         vhost=vhost.states(context.vhost) or None,
+        byte_order=context.byte_order,
     )
     if not context.vhost:
         absent["vhost"] = process.vhost.problem or "not applicable: no vhost device serves it"

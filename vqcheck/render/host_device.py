@@ -142,7 +142,7 @@ def _header(device: Device, part: HostDevice) -> List[str]:
     return headline(device.name, f"virtio-{device.type}", bus_text(device), part.type) + labelled([
         ("qom path", part.qom_path), ("structs", address), ("status", status_text(device.status)),
         ("features", features_text(device)), ("running", _running(part)), ("line", _line(part)),
-        ("block", host_held.state_text(part.block)), *_vhost(part), *_disks(part)])
+        ("block", host_held.state_text(part.block)), *_vhost(part), *_disks(part), *_clients(part)])
 
 
 def _running(part: HostDevice) -> Optional[str]:
@@ -171,6 +171,16 @@ def _vhost(part: HostDevice) -> List[Sequence[Optional[str]]]:
     return [("vhost", f"{one.backend or '-'}, started {yes_no(one.started) or '-'}, queues from {one.vq_index} on, "
                       f"{one.nvqs} of them, acked features {hexadecimal(one.acked_features) or '-'}")
             for one in part.vhost or ()]
+
+
+def _clients(part: HostDevice) -> List[Sequence[Optional[str]]]:
+    return [("net", f"pair {one.pair}: backend {one.peer or '-'}{', link set down' if one.link_down else ''}, packets "
+                    f"waiting for receive buffers {_known(one.packets_waiting)}, for the backend "
+                    f"{_known(one.peer_packets_waiting)}") for one in part.net or ()]
+
+
+def _known(value: Optional[int]) -> str:
+    return "-" if value is None else str(value)
 
 
 def _disks(part: HostDevice) -> List[Sequence[Optional[str]]]:

@@ -49,6 +49,15 @@ def of_device(part: HostDevice) -> List[str]:
         said.append("the device takes the VM for stopped (vm_running false)")
     if part.started is False:
         said.append("the device is not started")
+    for client in part.net or ():
+        if client.link_down:
+            said.append(f"the link of queue pair {client.pair} is set down")
+        if client.packets_waiting:
+            said.append(f"{plural(client.packets_waiting, 'packet')} waiting for the driver of queue pair "
+                        f"{client.pair} to post receive buffers")
+        if client.peer_packets_waiting:
+            said.append(f"{plural(client.peer_packets_waiting, 'packet')} of queue pair {client.pair} waiting for the "
+                        f"backend {shortened(client.peer or '-', 40)}")
     return said + _block(part)
 
 

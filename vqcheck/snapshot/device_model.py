@@ -3,7 +3,7 @@ from typing import Dict, List, NamedTuple, Optional
 
 from .held_model import BlockState, ScsiDisk
 from .kinds import U8, U16, U32, U64, Hex
-from .transport_model import Intx, MsiMessage, MsixVector, Vhost, VhostQueue
+from .transport_model import Intx, MsiMessage, MsixVector, NetClient, Vhost, VhostQueue
 
 
 class HostDevice(NamedTuple):
@@ -32,6 +32,8 @@ class HostDevice(NamedTuple):
     vhost: the vhost devices behind it; a network device has one for each pair of queues.
     block: the block layer behind a disk.
     disks: the disks on a SCSI host adapter.
+    net: the backends of a network device, one for each pair of queues.
+    byte_order: of what the device shares with its driver: `little`, or `big` of a legacy device (device_endian).
     absent: why fields are null.
     """
 
@@ -58,6 +60,8 @@ class HostDevice(NamedTuple):
     vhost: Optional[List[Vhost]] = None
     block: Optional[BlockState] = None
     disks: Optional[List[ScsiDisk]] = None
+    net: Optional[List[NetClient]] = None
+    byte_order: Optional[str] = None
     absent: Dict[str, str] = {}
 
 

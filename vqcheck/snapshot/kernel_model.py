@@ -3,17 +3,7 @@ from typing import Dict, List, NamedTuple, Optional
 
 from .kinds import U16, U32, U64, Hex
 from .request_model import WaitingRequest
-
-
-class MsiMessage(NamedTuple):
-    """What the kernel has programmed into the vector's MSI-X entry (struct msi_msg).
-
-    address: message address.
-    data: message data.
-    """
-
-    address: Hex
-    data: Hex
+from .transport_model import MsiMessage
 
 
 class Irq(NamedTuple):

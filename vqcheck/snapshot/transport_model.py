@@ -70,6 +70,25 @@ class VhostQueue(NamedTuple):
     absent: Dict[str, str] = {}
 
 
+class NetClient(NamedTuple):
+    """A pair of queues of a network device, and the backend at its other end (struct NetClientState).
+
+    pair: its number; its queues are 2 * pair (receive) and 2 * pair + 1 (transmit).
+    link_down: the link is set down, by `set_link`.
+    peer: id of the backend; null for none.
+    packets_waiting: packets that wait for the driver to post receive buffers (NetQueue.nq_count).
+    peer_packets_waiting: packets that were sent and wait for the backend to take them.
+    absent: why fields are null.
+    """
+
+    pair: U32
+    link_down: Optional[bool] = None
+    peer: Optional[str] = None
+    packets_waiting: Optional[U32] = None
+    peer_packets_waiting: Optional[U32] = None
+    absent: Dict[str, str] = {}
+
+
 class Vhost(NamedTuple):
     """A device that serves rings in QEMU's stead, in the host's kernel or in another process (struct vhost_dev).
 

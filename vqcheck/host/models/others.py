@@ -1,17 +1,24 @@
 """Models that keep popped elements by themselves: network, console, balloon, graphics, 9P.
 
-Source: QEMU hw/net/virtio-net.c (VirtIONetQueue), hw/char/virtio-serial-bus.c (struct VirtIOSerialPort),
-hw/virtio/virtio-balloon.c (stats_vq_elem), hw/display/virtio-gpu.c (cmdq, fenceq), hw/9pfs/virtio-9p-device.c (elems).
+Source: QEMU hw/net/virtio-net.c (VirtIONetQueue), include/net/net.h (struct NetClientState),
+hw/char/virtio-serial-bus.c (struct VirtIOSerialPort), hw/virtio/virtio-balloon.c (stats_vq_elem),
+hw/display/virtio-gpu.c (cmdq, fenceq), hw/9pfs/virtio-9p-device.c (elems).
 """
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
+from ...snapshot.device_model import HostDevice
 from ...snapshot.held_model import Held, HeldRequest
+from ...snapshot.transport_model import NetClient
+from ...target.absence import Absences
 from ...target.errors import NotSupported
 from ...target.view import View
 from ..loops import Loop
 from ..process import Process
 from ..qobject import chain
 from .base import Model, element, held, of_element
+
+MAX_PAIRS = 512
+"""Queue pairs that are looked at: VIRTIO_QUEUE_MAX is 1024."""
 
 
 class _ByMainLoop(Model):
@@ -40,6 +47,15 @@ class Net(_ByMainLoop):
         super().__init__(process, device)
         self._net = View(self.target, "struct VirtIONet", device.address)
 
+    def describe(self, record: HostDevice, absent: Absences) -> HostDevice:
+        return record._replace(net=absent.take("net", self._clients))
+
+    def _clients(self) -> List[NetClient]:
+        clients = self._net.follow("struct NICState", "nic").pointer("ncs")
+        size = self.target.size_of("struct NetClientState")
+        return [_client(View(self.target, "struct NetClientState", clients + pair * size), pair)
+                for pair in range(min(self._net.uint("max_queue_pairs", "max_queues"), MAX_PAIRS))]
+
     def _pair(self, index: int) -> View:
         """A pair of queues (VirtIONetQueue); the last queue is the control queue's where there is one."""
         count = self._net.uint("max_queue_pairs", "max_queues")  # renamed in QEMU 6.2
@@ -58,6 +74,26 @@ class Net(_ByMainLoop):
         if not index % 2:
             return super().tx_waiting(index)
         return self._pair(index).flag("tx_waiting")
+
+
+def _client(client: View, pair: int) -> NetClient:
+    absent = Absences()
+    peer = absent.take("peer", client.follow, "struct NetClientState", "peer")
+    if peer is None:
+        absent["peer_packets_waiting"] = absent["peer"]
+    return NetClient(
+        pair=pair,
+        link_down=absent.take("link_down", client.flag, "link_down"),
+        peer=absent.take("peer", peer.string, "name") if peer else None,
+        packets_waiting=absent.take("packets_waiting", _queued, client),
+        peer_packets_waiting=absent.take("peer_packets_waiting", _queued, peer) if peer else None,
+        absent=dict(absent),
+    )
+
+
+def _queued(client: View) -> int:
+    """Packets that wait for a client to take them."""
+    return client.follow("struct NetQueue", "incoming_queue").uint("nq_count")
 
 
 class Serial(_ByMainLoop):
