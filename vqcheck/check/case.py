@@ -1,0 +1,70 @@
+"""One virtqueue before the court: both sides' records of it, what follows from them, and who is at work on it."""
+import functools
+from typing import Any, Dict, List, NamedTuple, Optional, Set
+
+from ..snapshot.model import Snapshot
+from ..snapshot.request_model import Request
+from .history import History
+from .pairing import Pair
+from .persistence import Observed
+from .places import Places
+from .stacks import Standing, Threads
+from .unknown import Unknown
+
+
+class Waiting(NamedTuple):
+    """The guest's requests, by where they are."""
+
+    posted: List[Request]
+    popped: List[Request]
+    returned: List[Request]
+
+
+class Case(Places):
+    """A pair of queues, from one capture of each side, with what else those captures tell."""
+
+    def __init__(self, pair: Pair, guest: Snapshot, host: Snapshot, threads: Threads, history: History,
+                 seen: Optional[Observed] = None, one_instant: bool = False) -> None:
+        super().__init__(pair, guest, host)
+        self.threads = threads
+        self.history = history
+        self.seen = seen
+        self.one_instant = one_instant
+        self.memory: Dict[Any, Any] = {}
+        """What was found out of it once, for all who ask."""
+
+    @functools.cached_property
+    def serving(self) -> Optional[Standing]:
+        """The thread that serves the queue; None where it, or its stack, is not known."""
+        return self.threads.serving(self.pair)
+
+    @property
+    def standing(self) -> Standing:
+        """The same.  Raises Unknown."""
+        if self.serving is None:
+            raise Unknown("the serving thread, or its stack, is not known")
+        return self.serving
+
+    @functools.cached_property
+    def mover(self) -> Optional[Standing]:
+        """A thread that may be carrying an event of this queue right now."""
+        return self.threads.under_way(self.pair)
+
+    @functools.cached_property
+    def waiting(self) -> Optional[Waiting]:
+        """The guest's requests by where they are; None where heads are not known."""
+        in_flight, used = self.guest_queue.in_flight, self.guest_queue.used
+        available = self.host_queue.available
+        if in_flight is None or used is None or available is None:
+            return None
+        posted: Set[int] = {entry.head for entry in available}
+        returned: Set[int] = {entry.id for entry in used}
+        return Waiting(
+            [request for request in in_flight if request.head in posted and request.head not in returned],
+            [request for request in in_flight if request.head not in posted | returned],
+            [request for request in in_flight if request.head in returned])
+
+    @property
+    def where(self) -> str:
+        """The queue, as people call it."""
+        return f"{self.guest_device.name} = {self.host_device.name}, queue {self.guest_queue.queue_index}"
