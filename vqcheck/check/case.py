@@ -8,7 +8,7 @@ from .history import History
 from .pairing import Pair
 from .persistence import Observed
 from .places import Places
-from .stacks import Standing, Threads
+from .stacks import DELIVERY, KICKING, Standing, Threads
 from .unknown import Unknown
 
 
@@ -46,9 +46,22 @@ class Case(Places):
         return self.serving
 
     @functools.cached_property
-    def mover(self) -> Optional[Standing]:
-        """A thread that may be carrying an event of this queue right now."""
-        return self.threads.under_way(self.pair)
+    def interrupt_mover(self) -> Optional[Standing]:
+        """A thread that may be carrying an interrupt of this queue right now.
+
+        QEMU evaluates the need to interrupt in the thread that returned the entry: where it has not done so for the
+        entry due, and that thread sleeps, no other thread can be carrying the interrupt.
+        """
+        serving = self.serving
+        if serving is not None and serving.at_rest and self.peek("device.signalled_used_valid") and \
+                self.evaluated is False:
+            return None
+        return self.threads.carrying(self.pair, DELIVERY)
+
+    @functools.cached_property
+    def kick_mover(self) -> Optional[Standing]:
+        """A thread that may be carrying a kick of this queue right now."""
+        return self.threads.carrying(self.pair, KICKING)
 
     @functools.cached_property
     def waiting(self) -> Optional[Waiting]:

@@ -11,10 +11,10 @@ from ..snapshot.request_model import Request
 from ..virtio import devices
 from . import wording
 from .case import Case
-from .history import stood
+from .history import NS, stood
 from .persistence import BACKEND_SECONDS, Aged, Persistence, of_backend, of_event
 from .result import Excused
-from .stacks import in_words
+from .stacks import Standing, in_words
 
 
 class Late(NamedTuple):
@@ -72,7 +72,20 @@ def interrupt(case: Case) -> Finding:
     excuse = _wants_no_interrupt(case)
     if excuse is not None:
         return Late(case.returned, what, lasts, excuse, _lasting(lasts), requests)
-    return _due(case, Late(case.returned, what, lasts, None, [], requests))
+    late = Late(case.returned, what, lasts, None, [], requests)
+    mover = None if case.vhost else case.interrupt_mover
+    return _under_way(case, late, mover, _in_guest_notifier(case), certain=False)
+
+
+def _in_guest_notifier(case: Case) -> Optional[str]:
+    """That the interrupt lies in the guest notifier, and that who reads it is about to."""
+    notifier = case.peek("notify.guest_notifier")
+    main = next((one for one in case.threads.by_id.values() if one.role == "main"), None)
+    standing = case.threads.standing(main.id) if main else None
+    if notifier is None or not notifier.eventfd_count or not notifier.handler or standing is None or \
+            not (standing.at_rest or standing.waking or standing.busy_in):
+        return None
+    return f"the guest notifier, fd {notifier.fd}, is written, and QEMU's main loop is about to read it"
 
 
 def _unconsumed(queue: Queue) -> Any:
@@ -120,7 +133,30 @@ def kick(case: Case) -> Finding:
     excuse = _wants_no_kick(case)
     if excuse is not None:
         return Late(case.posted, what, lasts, excuse, _lasting(lasts), requests)
-    return _due(case, Late(case.posted, what, lasts, None, [], requests))
+    late = Late(case.posted, what, lasts, None, [], requests)
+    return _under_way(case, late, case.kick_mover, _in_host_notifier(case), certain=posted_for_long(case, requests))
+
+
+def _in_host_notifier(case: Case) -> Optional[str]:
+    """That the kick lies in the host notifier, and that who reads it is about to."""
+    notifier, serving = case.peek("notify.host_notifier"), case.serving
+    if notifier is None or not notifier.eventfd_count or not notifier.handler or serving is None or \
+            not serving.at_rest:
+        return None
+    return f"the host notifier, fd {notifier.fd}, is written, and its event loop is about to read it"
+
+
+def posted_for_long(case: Case, requests: Optional[Sequence[Request]]) -> bool:
+    """The entries have certainly lain on the ring for longer than any event loop takes for a turn.
+
+    A request's age counts from its allocation, and it may have waited in the guest's I/O scheduler until other
+    requests left the ring; so it counts only where it is known since when the driver has it, or none other is there.
+    """
+    if not requests:
+        return False
+    ages = [one.issued_ns if one.issued_ns is not None or case.popped or case.returned else one.age_ns
+            for one in requests]
+    return all(age is not None and age >= BACKEND_SECONDS * NS for age in ages)
 
 
 def _unpopped(queue: Queue) -> Any:
@@ -215,11 +251,20 @@ def _lasting(lasts: Persistence) -> List[str]:
     return [] if lasts.evidence else [f"nothing shows that this lasts: {lasts.doubt}"]
 
 
-def _due(case: Case, late: Late) -> Finding:
-    """An event was due and has not taken effect: is it late, or under way?"""
-    lasts, mover = late.persistence, None if case.vhost else case.mover
-    if mover is not None and lasts.young and not mover.blocked:
+def _under_way(case: Case, late: Late, mover: Optional[Standing], pending: Optional[str], certain: bool) -> Finding:
+    """An event was due and has not taken effect: is it late, or under way?
+
+    mover: a thread that may be carrying it.
+    pending: where the event is seen to be, if its next step is about to be made.
+    certain: the entries have certainly waited for so long that no event under way explains it.
+    """
+    lasts = late.persistence
+    if lasts.young and mover is not None and not mover.blocked:
         return Excused(f"{late.what}: the event is under way, {in_words(mover)}")
+    if lasts.young and mover is None and pending is not None:
+        return Excused(f"{late.what}: the event is under way, {pending}")
+    if certain:
+        return late
     if mover is not None:
         return late._replace(doubts=[
             f"{late.what}, and {lasts.evidence or lasts.doubt}, but {in_words(mover)}: the event may be under way, or "

@@ -26,7 +26,8 @@ LOOPS: FrozenSet[str] = WAITS | frozenset((
 LOCKS: FrozenSet[str] = frozenset((
     "__lll_lock_wait", "lll_lock_wait", "___pthread_mutex_lock", "pthread_mutex_lock", "__pthread_mutex_lock",
     "qemu_mutex_lock_impl", "qemu_cond_wait_impl", "qemu_cond_timedwait_impl", "qemu_event_wait", "qemu_futex_wait",
-    "qemu_sem_wait", "futex_wait",
+    "qemu_sem_wait", "futex_wait", "__GI___lll_lock_wait", "lll_mutex_lock_optimized", "___pthread_mutex_lock",
+    "qemu_mutex_lock_iothread_impl", "bql_lock_impl",
 ))
 """Functions in which a thread waits for another one."""
 
@@ -34,6 +35,14 @@ VIRTIO_PREFIXES = ("virtio_", "virtqueue_", "vring_", "virtio-")
 NOTIFY_FUNCTIONS = frozenset(("event_notifier_set", "msix_notify", "msi_send_message", "aio_dispatch",
                               "aio_dispatch_handler", "aio_dispatch_handlers", "aio_dispatch_ready_handlers",
                               "aio_bh_poll", "aio_bh_call", "run_poll_handlers", "run_poll_handlers_once"))
+
+
+DELIVERY = frozenset(("virtio_queue_guest_notifier_read", "virtio_irq", "virtio_notify_irqfd", "virtio_notify"))
+"""Functions in which any thread may be carrying an interrupt: without irqfd the main loop delivers for all."""
+
+KICKING = frozenset(("memory_region_dispatch_write_eventfds", "virtio_queue_notify", "virtio_pci_notify_write",
+                     "virtio_ioport_write", "virtio_mmio_write", "virtio_ccw_hcall_notify"))
+"""Functions in which a vCPU may be carrying a kick: without KVM it writes the eventfd itself."""
 
 
 class Standing(NamedTuple):
@@ -44,6 +53,8 @@ class Standing(NamedTuple):
     """It sleeps in its event loop, with nothing else on its stack."""
     blocked: bool
     """It waits for a lock or another thread."""
+    waking: bool
+    """It is in its event loop, and waits for the big lock before it dispatches what it was woken for."""
     busy_in: Tuple[str, ...]
     """Functions of virtio or of event dispatch that it stands in, innermost first."""
 
@@ -52,12 +63,14 @@ def standing(thread: ThreadState) -> Optional[Standing]:
     """What a thread is doing; None where its stack is not known."""
     if thread.functions is None:
         return None
-    busy = tuple(name for name in thread.functions if name.startswith(VIRTIO_PREFIXES) or name in NOTIFY_FUNCTIONS)
+    busy = tuple(name for name in thread.functions
+                 if name.startswith(VIRTIO_PREFIXES) or name in NOTIFY_FUNCTIONS or name in KICKING)
     sleeps = any(name in WAITS for name in thread.functions[:4])
     named = [name for name in thread.functions if not _of_library(name)]
     return Standing(
         thread=thread,
         at_rest=sleeps and LOOPS.issuperset(named),
+        waking=(LOOPS | LOCKS).issuperset(named) and not sleeps,
         blocked=bool(LOCKS.intersection(thread.functions[:6])) or (sleeps and bool(busy)),
         busy_in=busy,
     )
@@ -66,10 +79,6 @@ def standing(thread: ThreadState) -> Optional[Standing]:
 def _of_library(name: str) -> bool:
     """A function of a library without symbols, `0x7f… in libglib-2.0.so.0`: what a loop sleeps through."""
     return name.startswith("0x") and " in " in name
-
-
-DELIVERY = frozenset(("virtio_queue_guest_notifier_read", "virtio_irq", "virtio_notify_irqfd", "virtio_notify"))
-"""Functions in which any thread may be carrying an interrupt: without irqfd the main loop delivers for all."""
 
 
 class Threads:
@@ -100,17 +109,18 @@ class Threads:
         """The thread that serves a queue; None where it, or its stack, is not known."""
         return self.standing(pair.host.notify.thread if pair.host.notify else None)
 
-    def under_way(self, pair: Pair) -> Optional[Standing]:
+    def carrying(self, pair: Pair, functions: FrozenSet[str]) -> Optional[Standing]:
         """A thread that may be carrying an event of a queue at that moment.
 
-        The serving thread, when it is known, or one that delivers interrupts; else any thread in virtio's functions.
+        The serving thread, when it is known, or another one that stands in one of `functions`; else any thread that
+        stands in virtio's functions.
         """
         own = self.serving(pair)
         if own is not None and own.busy_in:
             return own
         found = self.busy()
         if own is not None and _by_notifier(pair):
-            found = [one for one in found if DELIVERY.intersection(one.busy_in)]
+            found = [one for one in found if functions.intersection(one.thread.functions or [])]
         return found[0] if found else None
 
 

@@ -36,7 +36,7 @@ def _between(case: Case, late: Late) -> Outcome:
 
 def _stuck(case: Case) -> Optional[Standing]:
     """The thread that carries the interrupt, where several captures show it in one place."""
-    mover = case.mover
+    mover = case.interrupt_mover
     if mover is None:
         return None
     lasts = stood(case.history.host, lambda queue: queue.device and queue.device.used_idx)

@@ -45,6 +45,8 @@ def _switched_off(case: Case) -> Outcome:
     if late.excuse and "num_added" in late.excuse:
         return late.excuse
     busy = _asleep(case)
+    if busy is not None and case.serving is not None:
+        return busy
     return behind(case, late, "the device has kicks switched off and does not poll", Evidence(
         "nothing makes the device look at the ring: no kick is asked for, and its loop does not poll", None, fields(
             notification=False, polling=False)), *thread(case)[0],
@@ -82,6 +84,8 @@ def _stale(case: Case) -> Outcome:
     if late.persistence.young:
         return Excused(f"{late.what}: {late.excuse}")
     busy = _asleep(case)
+    if busy is not None and case.serving is not None:
+        return busy
     if case.avail_event is None:
         evidence = Evidence("the device has NO_NOTIFY set, so the driver does not kick", None, "used->flags 1")
     else:
@@ -143,18 +147,26 @@ UNDECIDED = Rule(
 )
 
 
-@of_late_kick
-def _not_served(case: Case, late: Late) -> Outcome:
-    count, serving = case.peek("notify.host_notifier.eventfd_count"), case.standing
+def _not_served(case: Case) -> Outcome:
+    late = lateness.kick(case)
+    if not isinstance(late, Late):
+        return late.why if isinstance(late, Excused) else late
+    count = case.peek("notify.host_notifier.eventfd_count")
+    serving = case.serving or case.kick_mover or case.standing
     if serving.at_rest:
         return "the serving thread sleeps in its loop"
-    if not count and not _stands(case, serving):
+    if lateness.drain(case) is not None or case.popped >= case.size or late.persistence.young:
+        return "the device takes no requests for another reason, or the entries are young"
+    certain = late.persistence.evidence and (_stands(case, serving) or lateness.posted_for_long(case, late.requests))
+    if not certain and not count:
         return "no kick is seen to wait, and the thread may have work to do"
-    doubts = [] if _stands(case, serving) or count else list(late.doubts)
+    doubts = [] if certain else late.doubts or [
+        "the thread may be about to come to it: capture QEMU again, and see whether it moves"]
+    where = "inside the queue's handler" if "virtio_queue_notify_vq" in serving.busy_in else \
+        "blocked elsewhere" if serving.blocked else "busy elsewhere"
     return behind(
-        case, late, "the kick waits, and the thread that serves the queue does not come to it", Evidence(
-            "the thread is " + ("blocked" if serving.blocked else "busy") + " elsewhere", None, in_words(serving)),
-        doubts=doubts if late.persistence.evidence else list(late.doubts),
+        case, late, "the thread that serves the queue does not come to them", Evidence(
+            f"the thread is {where}", None, in_words(serving)), doubts=doubts,
         blame="host: the thread that runs the queue's event loop is stuck",
         actions=(f"find what thread {serving.thread.id} waits for, from the stacks of all threads (gdb: thread apply "
                  "all bt), and cure that",))
@@ -171,11 +183,12 @@ def _stands(case: Case, serving: Standing) -> bool:
 
 NOT_SERVED = Rule(
     id="K5", slug="kick-not-served",
-    title="The kick arrived, and the event loop's thread does not come to it",
+    title="The thread that serves the queue does not come to its entries",
     blame="host: QEMU's process",
     severity=HIGH, stage=KICKS, test=_not_served,
-    holds_when="a kick is late, and the thread that serves the queue is not asleep in its loop: the host notifier's "
-               "counter is above zero, or several captures show the thread in one place",
+    holds_when="entries wait to be popped, and the thread that serves the queue is not asleep in its loop: for more "
+               "than five seconds, or several captures show the thread in one place, or the host notifier's counter is "
+               "above zero",
     needs=("kind", "vhost", "posted", "popped", "kick_due"),
     not_when=("the thread works and gets on",),
     explanation="All queues of an event loop wait for one thread.  If it is blocked in a lock, in a system call or "
@@ -184,7 +197,7 @@ NOT_SERVED = Rule(
     actions=(GCORE,),
     references=("QEMU commits 9b92fbcf45 (4.2, iothread against the big lock), 6910f04aa6 (10.2, virtio-scsi task "
                "management), 9a4b6a63ae (7.1)"),
-    explains=("K1",),
+    explains=("K1", "K2", "K3"),
 )
 
 
