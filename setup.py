@@ -19,6 +19,8 @@ setup(
     package_data={
         "vqcheck.snapshot": ["schema/*.json"],
         "vqcheck.cli": ["demo/*"],
+        "vqcheck.check": ["schema/*.json"],
+        "vqcheck.render.report": ["page.css"],
         "crash_ext": ["loader/*.c", "loader/*.h", "loader/Makefile"],
     },
     install_requires=["tabulate>=0.8.10"],

@@ -12,7 +12,7 @@ from .rules import skew
 from .rules.machine import Machine
 from .stacks import Threads
 from .unknown import Unknown
-from .verdict import CANNOT_JUDGE, FAULT, HEALTHY, SHOWN, Answer, Finding, QueueVerdict, Verdict, worst
+from .verdict import CANNOT_JUDGE, FAULT, HEALTHY, SHOWN, Answer, Finding, QueueVerdict, RingView, Verdict, worst
 
 Place = Tuple[str, int]
 Index = Dict[Place, Tuple[Device, Queue]]
@@ -22,11 +22,12 @@ class OneSided(ValueError):
     """All snapshots are of one side."""
 
 
-def judge(*snapshots: Snapshot, stuck: Optional[str] = None) -> Verdict:
+def judge(*snapshots: Snapshot, stuck: Optional[str] = None, explain: bool = False) -> Verdict:
     """The verdict on snapshots of a guest and its host: one of each side, or several, in any order.
 
     `stuck` is what a person saw of the I/O not moving; it stands in for request ages where they are not known, and
-    where only one queue has anything outstanding, so that it can only be of that one.  Raises OneSided.
+    where only one queue has anything outstanding, so that it can only be of that one.  With `explain` every rule that
+    was tried is kept, and what became of it.  Raises OneSided.
     """
     guests = in_order([one for one in snapshots if one.side == GUEST])
     hosts = in_order([one for one in snapshots if one.side == HOST])
@@ -41,7 +42,8 @@ def judge(*snapshots: Snapshot, stuck: Optional[str] = None) -> Verdict:
     pairing = pair(guests[-1], hosts[-1])
     if not pairing.pairs:
         return Verdict(CANNOT_JUDGE, "the two snapshots have no queue in common", [], [], _no_pairs(*machine[:2]))
-    court = _Court(guests, hosts, observed([*guests[::-1], *hosts[::-1]], stuck), pairing)
+    court = _Court(guests, hosts, observed([*guests[::-1], *hosts[::-1]], stuck), pairing,
+                   explain)
     return court.verdict(machine)
 
 
@@ -49,7 +51,8 @@ class _Court:
     """All captures of both sides, and the queues that are in all of them."""
 
     def __init__(self, guests: List[Snapshot], hosts: List[Snapshot], seen: Optional[Observed],
-                 pairing: Pairing) -> None:
+                 pairing: Pairing, explain: bool) -> None:
+        self.explain = explain
         self.guests, self.hosts = guests, hosts
         self.pairing = pairing
         self.threads = [Threads(one) for one in hosts]
@@ -76,7 +79,8 @@ class _Court:
         case = self._case(one, len(self.guests) - 1, len(self.hosts) - 1)
         if (len(self.guests) > 1 or len(self.hosts) > 1) and not _fits(case):
             case = next((other for other in self._others(one) if _fits(other)), case)
-        return _sentence(case, engine.judge_case(case))
+        verdict = _sentence(case, engine.judge_case(case))
+        return verdict if self.explain else verdict._replace(judged=[])
 
     def _others(self, one: Pair) -> Iterator[Case]:
         """The other pairs of captures, the latest first: two that enclose a third one fit together with it."""
@@ -155,7 +159,7 @@ def _sentence(case: Case, judged: engine.Judged) -> QueueVerdict:
     status = FAULT if faults else CANNOT_JUDGE if open_matters or judged.missing else HEALTHY
     return QueueVerdict(
         case.guest_device.name, case.host_device.name, case.guest_queue.queue_index, case.role, status,
-        _said(case, status, judged.findings), _answers(case), judged.findings,
+        _said(case, status, judged.findings), _ring(case), _answers(case), judged.findings,
         join.requests(case) if status != HEALTHY else [],
         [*_beside(open_matters if faults else open_matters[1:]), *judged.missing, *judged.excuses,
          *_contradiction(case, status)], judged.judged)
@@ -201,9 +205,30 @@ def _headline(status: str, queues: Sequence[QueueVerdict]) -> str:
     return f"{first.guest_device} = {first.host_device}, queue {first.queue_index}: {first.headline}{more}"
 
 
+def _ring(case: Case) -> Optional[RingView]:
+    try:
+        if _torn(case):
+            return None
+        live = not case.vhost
+        return RingView(
+            "packed" if case.packed else "split", case.size, case.driver_avail, case.driver_used,
+            case.device_avail if live else None, case.device_used if live else None, case.used_event, case.avail_event,
+            case.posted if live else None, case.popped if live else None, case.returned)
+    except Unknown:
+        return None
+
+
+def _torn(case: Case) -> bool:
+    """The two sides' places are not of one ring, or not of one moment: distances between them mean nothing."""
+    distances = [case.returned, case.outstanding] + ([] if case.vhost else [case.posted, case.popped])
+    return max(distances) > case.size
+
+
 def _answers(case: Case) -> List[Answer]:
     """The three questions of Stefan Hajnoczi's procedure for stuck virtio devices."""
     try:
+        if _torn(case):
+            return []
         words = case.axis.words
         gave, took, gets = words(case.ring_avail), words(case.device_avail), words(case.device_used)
         shows, got = words(case.ring_used), words(case.driver_used)

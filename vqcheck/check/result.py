@@ -58,7 +58,7 @@ class Cause(NamedTuple):
     what: str
     because: str
     told_by: str
-    rules: Sequence[str] = ()
+    rules: List[str] = []
 
 
 class Found(NamedTuple):

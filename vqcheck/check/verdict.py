@@ -64,7 +64,7 @@ class Finding(NamedTuple):
     actions: List[str]
     one_more: Optional[str]
     references: List[str]
-    consequences: Sequence["Finding"] = ()
+    consequences: List["Finding"] = []
 
     @property
     def to_do(self) -> List[str]:
@@ -112,6 +112,35 @@ class JoinedRequest(NamedTuple):
     host_age_ns: Optional[int]
 
 
+class RingView(NamedTuple):
+    """Where both sides stand in the ring: split, free-running indexes; packed, offset plus the size for wrap counter 0.
+
+    layout: `split` or `packed`.
+    size: entries.
+    driver_avail: where the driver posts next (avail_idx_shadow, next_avail_idx).
+    driver_used: where the driver consumes next (last_used_idx).
+    device_avail: where the device pops next (last_avail_idx); null while vhost serves the queue.
+    device_used: where the device returns next (used_idx); null while vhost serves the queue.
+    used_event: the entry for which the driver wants an interrupt; null where it wants one for each, or for none.
+    avail_event: the entry for which the device wants a kick; null where it wants one for each, or for none.
+    posted: entries posted and not popped; null while vhost serves the queue.
+    popped: entries popped and not returned; null while vhost serves the queue.
+    returned: entries returned and not consumed.
+    """
+
+    layout: str
+    size: int
+    driver_avail: int
+    driver_used: int
+    device_avail: Optional[int]
+    device_used: Optional[int]
+    used_event: Optional[int]
+    avail_event: Optional[int]
+    posted: Optional[int]
+    popped: Optional[int]
+    returned: int
+
+
 class Judgement(NamedTuple):
     """What became of a rule.
 
@@ -134,11 +163,12 @@ class QueueVerdict(NamedTuple):
     role: what the queue is for.
     status: `fault`, `cannot-judge` or `healthy`.
     headline: the verdict, in one sentence.
+    ring: where both sides stand; null where that is not known.
     answers: the three questions.
     findings: rules that hold; what follows from another is folded under it.
     requests: what the guest waits for, oldest first.
     reasons: why it could not be judged, or why what looks odd is no fault.
-    judged: every rule that was tried, and what became of it.
+    judged: every rule that was tried, and what became of it; empty unless it was asked for.
     """
 
     guest_device: str
@@ -147,6 +177,7 @@ class QueueVerdict(NamedTuple):
     role: str
     status: str
     headline: str
+    ring: Optional[RingView]
     answers: List[Answer]
     findings: List[Finding]
     requests: List[JoinedRequest]

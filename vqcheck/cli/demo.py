@@ -3,7 +3,7 @@ import argparse
 import pathlib
 
 from ..snapshot.read import read_file
-from .merge import add_judging, report
+from .merge import add_judging, judged
 from .verb import Failed
 
 NAME = "demo"
@@ -28,4 +28,4 @@ def run(options: argparse.Namespace) -> int:
     guest, host = FOLDER / "guest.json", FOLDER / "host.json"
     if not (guest.exists() and host.exists()):
         raise Failed(f"the bundled hang is not installed: {FOLDER} lacks guest.json or host.json")
-    return report([read_file(str(guest)), read_file(str(host))], options)
+    return judged([read_file(str(guest)), read_file(str(host))], options)

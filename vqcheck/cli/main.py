@@ -12,6 +12,7 @@ from ..snapshot.read import BadSnapshot
 from ..target.errors import TargetError
 from . import (
     demo,
+    diff,
     explain,
     guest,
     host,
@@ -28,7 +29,7 @@ from . import (
 )
 from .verb import BROKEN_PIPE, FAILED, INTERRUPTED, OK, Failed, Verb
 
-VERBS: Tuple[Verb, ...] = (merge, rules, explain, guest, host, layout, show, validate, schema, replay, demo, paths,
+VERBS: Tuple[Verb, ...] = (merge, diff, rules, explain, guest, host, layout, show, validate, schema, replay, demo, paths,
                            run_gdb, run_crash)
 
 PASSED_ON: Dict[str, Verb] = {run_gdb.NAME: run_gdb, run_crash.NAME: run_crash}

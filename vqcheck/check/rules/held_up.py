@@ -77,7 +77,7 @@ def _request(one: HeldRequest) -> Evidence:
 
 
 def _heads(late: Late) -> Optional[str]:
-    return f"heads {listed([one.head for one in late.requests])}" if late.requests else None
+    return f"head {listed([one.head for one in late.requests])}" if late.requests else None
 
 
 def blocks(case: Case) -> List[BlockState]:
@@ -112,11 +112,11 @@ def _whose(case: Case, late: Late) -> str:
 
 
 STORAGE = Cause(LIKELY, "storage below QEMU: dead path, multipath queueing, network storage", "",
-                "on the host: dmesg, multipath -ll, /sys/block/*/inflight, stacks of QEMU's worker threads", ("B1",))
+                "on the host: dmesg, multipath -ll, /sys/block/*/inflight, stacks of QEMU's worker threads", ["B1"])
 INSIDE = Cause(POSSIBLE, "a block job, filter or driver inside QEMU that waits", "",
-               "tracked requests, stacks and coroutines of QEMU", ("B5", "B6", "B7"))
+               "tracked requests, stacks and coroutines of QEMU", ["B5", "B6", "B7"])
 DROPPED = Cause(POSSIBLE, "a request that was popped and dropped by the device", "",
-                "no request of this queue anywhere; QEMU's log and version", ("B3", "M2"))
+                "no request of this queue anywhere; QEMU's log and version", ["B3", "M2"])
 
 
 def _causes(case: Case) -> List[Cause]:

@@ -132,20 +132,20 @@ def _causes(case: Case) -> List[Cause]:
     arrived = Cause(LIKELY if count else POSSIBLE if count is None else UNLIKELY,
                     "the kick arrived and the event loop does not serve it (thread blocked, event lost)",
                     "" if count is None else f"eventfd_count {count}",
-                    "eventfd_count of the host notifier above 0; stacks of all threads", ("K5", "K6"))
+                    "eventfd_count of the host notifier above 0; stacks of all threads", ["K5", "K6"])
     if count:
         return [arrived]
     found = [
         Cause(POSSIBLE, "the kick was read and its handler was not run, or returned without looking at the ring",
-              "" if count is None else unread, "a trace of virtio_queue_notify on a live QEMU", ("K1",)),
+              "" if count is None else unread, "a trace of virtio_queue_notify on a live QEMU", ["K1"]),
         Cause(POSSIBLE, "the kick never reached QEMU: ioeventfd not assigned in KVM, or the guest did not write it",
               "" if count is None else unread, "host_notifier_enabled, `info mtree -f`, a trace of kvm's ioeventfd; "
-              "virtqueue_notify in the guest", ("K7",)),
+              "virtqueue_notify in the guest", ["K7"]),
     ]
     if case.avail_event is not None:
         found.append(Cause(
             POSSIBLE, "the device asked for kicks only after the driver had decided against one, and did not look at "
-            "the ring again", "", "QEMU's version; block jobs and drains in its log", ("K3",)))
+            "the ring again", "", "QEMU's version; block jobs and drains in its log", ["K3"]))
     return found + [arrived] if count == 0 else [found[0], arrived, *found[1:]]
 
 
