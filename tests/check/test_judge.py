@@ -119,7 +119,8 @@ def test_a_device_that_wants_no_kick_lost_none(changes, words, rules):
     assert words in said(young)
 
 
-@pytest.mark.parametrize("irq, msix, words", [({"depth": 1}, {}, "irq 27 disabled"), ({"masked": True}, {"masked": True},
+@pytest.mark.parametrize("irq, msix, words", [({"depth": 1}, {}, "irq 27 disabled"),
+                                              ({"masked": True}, {"masked": True},
                                                                                         "masked")])
 def test_a_guest_that_holds_the_interrupt_back_is_to_blame(irq, msix, words):
     guest, host = pair(**LOST_INTERRUPT, irq=irq)
@@ -132,7 +133,7 @@ def test_a_guest_that_holds_the_interrupt_back_is_to_blame(irq, msix, words):
 
 @pytest.mark.parametrize("changes, words", [
     ({"host_part": {"run_state": "paused", "vm_running": False}}, "not running"),
-    ({"guest_queue": {"layout": "packed"}}, "descriptors"),
+    ({"guest_queue": {"layout": "packed"}}, "a packed ring, and QEMU a split one"),
     ({"guest_queue": {"role": "unknown"}, "host_queue": {"role": "unknown"}}, "its role is unknown"),
     ({"guest_queue": {"size": 256}}, "queue's size"),
     ({"guest_queue": {"in_flight": []}}, "0 heads are in flight"),
@@ -157,7 +158,8 @@ def test_two_captures_that_moved_apart_say_who_is_later():
 
 
 @pytest.mark.parametrize("changes, rule", [
-    ({"device": {"used_idx": 43935, "inuse": 1}}, "used-idx-not-as-written"), ({"device": {"inuse": 3}}, "inuse-mismatch")])
+    ({"device": {"used_idx": 43935, "inuse": 1}}, "used-idx-not-as-written"),
+    ({"device": {"inuse": 3}}, "inuse-mismatch")])
 def test_numbers_that_one_side_gets_wrong_are_its_fault(changes, rule):
     assert rule in shown(judge(*pair(**LOST_INTERRUPT, **changes)))
     at_work = judge(*pair(**LOST_INTERRUPT, **changes, stack=["virtqueue_flush", "aio_poll"]))

@@ -1,6 +1,6 @@
 """One virtqueue before the court: both sides' records of it, what follows from them, and who is at work on it."""
 import functools
-from typing import Any, Dict, List, NamedTuple, Optional, Set
+from typing import Any, Dict, List, Optional, Set
 
 from ..snapshot.model import Snapshot
 from ..snapshot.request_model import Request
@@ -10,14 +10,6 @@ from .persistence import Observed
 from .places import Places
 from .stacks import DELIVERY, KICKING, Standing, Threads
 from .unknown import Unknown
-
-
-class Waiting(NamedTuple):
-    """The guest's requests, by where they are."""
-
-    posted: List[Request]
-    popped: List[Request]
-    returned: List[Request]
 
 
 class Case(Places):
@@ -64,18 +56,31 @@ class Case(Places):
         return self.threads.carrying(self.pair, KICKING)
 
     @functools.cached_property
-    def waiting(self) -> Optional[Waiting]:
-        """The guest's requests by where they are; None where heads are not known."""
+    def returned_requests(self) -> Optional[List[Request]]:
+        """The guest's requests that the device has returned; None where heads are not known."""
         in_flight, used = self.guest_queue.in_flight, self.guest_queue.used
-        available = self.host_queue.available
-        if in_flight is None or used is None or available is None:
+        if in_flight is None or used is None:
             return None
-        posted: Set[int] = {entry.head for entry in available}
         returned: Set[int] = {entry.id for entry in used}
-        return Waiting(
-            [request for request in in_flight if request.head in posted and request.head not in returned],
-            [request for request in in_flight if request.head not in posted | returned],
-            [request for request in in_flight if request.head in returned])
+        return [request for request in in_flight if request.head in returned]
+
+    @functools.cached_property
+    def posted_requests(self) -> Optional[List[Request]]:
+        """The guest's requests that the device has not popped; None where heads are not known."""
+        in_flight, back, available = self.guest_queue.in_flight, self.returned_requests, self.host_queue.available
+        if in_flight is None or back is None or available is None:
+            return None
+        posted, returned = {entry.head for entry in available}, {request.head for request in back}
+        return [request for request in in_flight if request.head in posted - returned]
+
+    @functools.cached_property
+    def popped_requests(self) -> Optional[List[Request]]:
+        """The guest's requests that the device has popped and not returned; None where heads are not known."""
+        in_flight, back, posted = self.guest_queue.in_flight, self.returned_requests, self.posted_requests
+        if in_flight is None or back is None or posted is None:
+            return None
+        others = {request.head for request in (*back, *posted)}
+        return [request for request in in_flight if request.head not in others]
 
     @property
     def where(self) -> str:

@@ -64,8 +64,7 @@ def interrupt(case: Case) -> Finding:
         return "nothing is returned and not consumed"
     if case.kind == devices.LAZY and not case.get("tx_queue.stopped"):
         return "the driver reclaims such a queue's entries only when it sends again"
-    waiting = case.waiting
-    requests = waiting.returned if waiting else None
+    requests = case.returned_requests
     lasts = of_event(requests, case.seen, stood(case.history.guest, _unconsumed),
                      "last_used_idx stays where it is, with entries returned")
     what = f"{entries(case, case.returned)} completed and not yet consumed by the driver"
@@ -125,8 +124,7 @@ def kick(case: Case) -> Finding:
         return "nothing is posted and not popped"
     if case.kind == devices.POSTED:
         return "such a queue is full of buffers that wait for something to happen"
-    waiting = case.waiting
-    requests = waiting.posted if waiting else None
+    requests = case.posted_requests
     lasts = of_event(requests, case.seen, stood(case.history.host, _unpopped),
                      "last_avail_idx stays where it is, with entries posted")
     what = f"{entries(case, case.posted)} posted and not yet popped by the device"
@@ -214,8 +212,7 @@ def held(case: Case) -> Finding:
         return "the device holds nothing"
     if case.kind == devices.PARKED:
         return "the device keeps elements of such a queue for as long as it likes"
-    waiting = case.waiting
-    requests = waiting.popped if waiting else None
+    requests = case.popped_requests
     aged: Optional[Sequence[Aged]] = requests
     if not requests or any(one.age_ns is None for one in requests):
         aged = case.host_queue.held.requests if case.host_queue.held else requests

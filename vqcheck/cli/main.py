@@ -29,8 +29,8 @@ from . import (
 )
 from .verb import BROKEN_PIPE, FAILED, INTERRUPTED, OK, Failed, Verb
 
-VERBS: Tuple[Verb, ...] = (merge, diff, rules, explain, guest, host, layout, show, validate, schema, replay, demo, paths,
-                           run_gdb, run_crash)
+VERBS: Tuple[Verb, ...] = (merge, diff, rules, explain, guest, host, layout, show, validate, schema, replay, demo,
+                           paths, run_gdb, run_crash)
 
 PASSED_ON: Dict[str, Verb] = {run_gdb.NAME: run_gdb, run_crash.NAME: run_crash}
 """Verbs whose arguments are another program's, to be handed over untouched."""

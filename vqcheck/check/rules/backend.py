@@ -30,14 +30,16 @@ def _of(requests: Sequence[HeldRequest]) -> str:
 
 @of_held
 def _outstanding(case: Case, late: Late) -> Outcome:
-    try:
-        requests = _with(case, "block layer")
-    except Unknown:
+    held = case.host_queue.held
+    requests = [one for one in owned(case) if one.holder == "block layer"]
+    if not requests and (held is None or not held.complete):
         busy = [one for one in blocks(case) if one.in_flight]
         if not busy:
-            raise
-        where, says = ", ".join(str(one.node) for one in busy), "the block layer has requests in flight"
-        return behind(case, late, f"the storage below {where} does not answer", Evidence(says, None, where))
+            raise Unknown(f"who has them is not known: "
+                          f"{case.host_queue.absent.get('held', 'not all places were read')}")
+        where = listed([one.node or "the disk" for one in busy])
+        return behind(case, late, f"the storage below {where} does not answer", Evidence(
+            "the block layer has requests in flight", None, where))
     if not requests:
         return "none of them is in the block layer"
     nodes = listed(sorted({one.node or "the disk" for one in requests}))
@@ -374,7 +376,7 @@ PEER_BUSY = Rule(
     confirm=("a second capture; the tap's or socket's queue on the host (tc -s qdisc, ss)",),
     actions=("look at the backend on the host", remedies.RESET),
     references=("QEMU hw/net/virtio-net.c, virtio_net_flush_tx() (async_tx)", "QEMU commit df8d070817 (7.2)"),
-    explains=("K1", "K2", "K14"),
+    explains=("B0", "K1", "K2", "K14"),
 )
 
 RULES = (DRAINED, NOT_RETRIED, DROPPED, LEAKED, THROTTLED, NOT_REAPED, DEADLOCKED, OUTSTANDING, PEER_BUSY)

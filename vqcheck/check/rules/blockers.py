@@ -1,8 +1,11 @@
 """What keeps a queue from being served at all: K8 to K12, G6, B2, S3."""
-from typing import Optional
+from typing import Callable, List, Optional
 
+from ...snapshot.model import Device, Queue
 from ...virtio import features
 from ..case import Case
+from ..history import seconds_between
+from ..persistence import EVENT_SECONDS
 from ..result import Evidence, Found, Outcome
 from ..rule import BLOCKERS, BROKEN, CRITICAL, HIGH, MEDIUM, NOTE, RUN_STATE, Rule
 from .common import fields
@@ -103,8 +106,8 @@ STORAGE_ERROR = Rule(
 
 
 def _run_state(case: Case) -> Optional[str]:
-    state = case.peek("host.run_state") or case.peek("qemu.run_state")
-    return str(state) if state is not None else None
+    known = [state for state in (case.peek("host.run_state"), case.peek("qemu.run_state")) if state is not None]
+    return next((str(state) for state in known if state != RUNNING), known[0] if known else None)
 
 
 def _stopped(case: Case) -> Outcome:
@@ -160,6 +163,21 @@ NOT_RUNNING = Rule(
 )
 
 
+def _passing(case: Case, who: str, there: Callable[[Device], bool]) -> List[str]:
+    """The doubt about a state that a device passes through; none where captures a while apart show it."""
+    samples = case.history.host
+    seconds = seconds_between(samples[0].snapshot, samples[-1].snapshot) if len(samples) > 1 else None
+    if seconds is not None and seconds >= EVENT_SECONDS and all(there(one.device) for one in samples):
+        return []
+    return [f"{who} passes through this state; capture again"]
+
+
+def _queue_passing(case: Case, there: Callable[[Queue], bool]) -> List[str]:
+    index = case.host_queue.queue_index
+    return _passing(case, "a driver that is just starting, or resets the queue,", lambda device: any(
+        there(one) for one in device.queues if one.queue_index == index))
+
+
 def _no_driver_ok(case: Case) -> Outcome:
     status = case.get("host_device.status")
     if status & features.DRIVER_OK:
@@ -170,7 +188,7 @@ def _no_driver_ok(case: Case) -> Outcome:
         f"the device is not in service: its status lacks DRIVER_OK (it is {status}, {names})",
         [Evidence("the driver has not set DRIVER_OK, so the device ignores kicks", fields(status=guest),
                   f"status {status} ({names})")],
-        doubts=["a driver that is just starting looks the same; capture again"])
+        doubts=_passing(case, "a driver that is just starting", lambda one: not (one.status or 0) & features.DRIVER_OK))
 
 
 NOT_IN_SERVICE = Rule(
@@ -193,7 +211,7 @@ def _disabled(case: Case) -> Outcome:
         return "bus mastering is on"
     return Found("QEMU has the device disabled: the guest has switched bus mastering off, and kicks have no effect",
                  [Evidence("the device may not touch memory", None, "disabled true")],
-                 doubts=["a boot or kexec passes through this state; capture again"])
+                 doubts=_passing(case, "a boot or kexec", lambda one: bool(one.host and one.host.disabled)))
 
 
 DISABLED = Rule(
@@ -216,12 +234,12 @@ def _not_enabled(case: Case) -> Outcome:
         return Found("the queue is not enabled in QEMU, although the guest's driver uses it", [
             Evidence("the transport has the queue off: never enabled, or reset", fields(last_used_idx=case.peek(
                 "driver.last_used_idx")), "enabled false")],
-                     doubts=["a driver that is just starting or resetting the queue looks the same; capture again"])
+                     doubts=_queue_passing(case, lambda one: bool(one.device and one.device.enabled is False)))
     if case.host_queue.rings is None and case.host_queue.absent.get("rings", "").startswith(NOT_APPLICABLE) and \
             case.guest_queue.rings is not None:
         return Found("QEMU has no ring for the queue, although the guest's driver uses it", [
             Evidence("the ring's address is 0 in QEMU", f"desc {int(case.guest_queue.rings.desc):#x}", "vring.desc 0")],
-                     doubts=["a device that was just reset looks the same; capture again"])
+                     doubts=_queue_passing(case, lambda one: one.rings is None))
     return "the queue is set up and enabled"
 
 

@@ -10,6 +10,7 @@ from . import (
     corruption_of_one_side,
     held_up,
     identity,
+    impossible,
     interrupts_not_delivered,
     interrupts_not_sent,
     interrupts_not_taken,
@@ -22,7 +23,8 @@ from . import (
 )
 
 RULES: Tuple[Rule, ...] = tuple(sorted((
-    *machine.RULES, *blockers.RULES, *identity.RULES, *corruption_of_one_side.RULES, *corruption.RULES, skew.RULE,
+    *machine.RULES, *blockers.RULES, *identity.RULES, impossible.IMPOSSIBLE, *corruption_of_one_side.RULES,
+    *corruption.RULES, skew.RULE,
     *vhost.RULES,
     *interrupts_not_taken.RULES, *interrupts_not_delivered.RULES, *interrupts_not_sent.RULES, lost_interrupt.RULE,
     *backend.RULES, held_up.RULE, *kicks.RULES, lost_kick.RULE, *above.RULES,

@@ -35,7 +35,8 @@ TOO_MANY = Rule(
     holds_when="posted, popped, returned or outstanding is larger than the queue's size",
     needs=("size", "vhost", "outstanding", "returned"),
     not_when=("captures of two instants",),
-    explanation="No index can be further from another than the queue is long.",
+    explanation="No index can be further from another than the queue is long: the entries between them would not "
+                "fit.",
     confirm=("a second pair of captures",),
     actions=(KEEP, RESET),
     references=("virtio 1.2, 2.7",),

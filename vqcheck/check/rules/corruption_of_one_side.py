@@ -65,7 +65,8 @@ BAD_HEAD = Rule(
     holds_when="a head between last_avail_idx and avail->idx is not below the queue's size",
     needs=("available", "size"),
     not_when=(),
-    explanation="A head is an index into the descriptor table.",
+    explanation="A head is an index into the descriptor table.  QEMU checks it before it follows the chain, and breaks "
+                "the device.",
     confirm=("QEMU's log: \"Guest says index N is available\"",),
     actions=(KEEP, RESET),
     references=("QEMU hw/virtio/virtio.c, virtqueue_get_head()",),
@@ -178,10 +179,12 @@ BAD_USED = Rule(
     holds_when="an id between last_used_idx and used->idx is not below the queue's size",
     needs=("used", "size"),
     not_when=(),
-    explanation="The id is the head of the chain that is returned.",
+    explanation="The id is the head of the chain that is returned.  Linux checks it before it looks up the request, and "
+                "gives the queue up.",
     confirm=("dmesg of the guest: \"id %u out of range\"",),
     actions=(KEEP, RESET),
     references=("Linux drivers/virtio/virtio_ring.c, virtqueue_get_buf_ctx_split()",),
+    explains=("C8", "C9"),
 )
 
 

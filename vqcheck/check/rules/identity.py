@@ -1,10 +1,10 @@
-"""Whether the two sides describe one queue, and speak one protocol about it: C15, C16, C17, C18, M5, S4."""
+"""Whether the two sides describe one queue, and speak one protocol about it: C15, C16, C17, C18, M5."""
 from typing import List, Sequence
 
 from ...virtio import features
 from ..case import Case
 from ..result import Evidence, Found, Outcome
-from ..rule import CRITICAL, HIGH, IDENTITY, ONE_SIDE, Rule
+from ..rule import CRITICAL, IDENTITY, Rule
 from .common import fields
 
 OTHER_BOOT = "captures of different boots, or the wrong device, look the same"
@@ -73,11 +73,27 @@ SIZE = Rule(
 def _features(case: Case) -> Outcome:
     ours, theirs = case.get("guest_device.features").negotiated, case.get("host_device.features").negotiated
     if ours == theirs:
-        return "both sides have negotiated the same"
+        return _protocol(case)
     names = features.feature_names(ours ^ theirs, case.guest_device.device_id)
     return Found(f"the two sides have negotiated different features: {ours!r} and {theirs!r} ({', '.join(names)})",
                  [Evidence("what one side relies on, the other does not do", f"negotiated {ours!r}",
                            f"negotiated {theirs!r}")], doubts=_doubts(case))
+
+
+def _protocol(case: Case) -> Outcome:
+    """Whether each side does what was negotiated."""
+    layouts = case.guest_queue.layout, case.host_queue.layout
+    if None not in layouts and layouts[0] != layouts[1]:
+        return Found(f"the driver uses a {layouts[0]} ring, and QEMU a {layouts[1]} one", [Evidence(
+            "the layout of the ring", f"layout {layouts[0]}", f"layout {layouts[1]}")], doubts=_doubts(case))
+    event = case.peek("driver.event")
+    if event is not None and event != case.event_idx:
+        return Found(
+            f"the driver {'uses' if event else 'does not use'} EVENT_IDX, which was "
+            f"{'not ' if event else ''}negotiated",
+            [Evidence("what was negotiated and what the driver does differ", fields(event=event),
+                      f"EVENT_IDX {str(case.event_idx).lower()}")], doubts=_doubts(case))
+    return "both sides have negotiated the same, and keep to it"
 
 
 FEATURES = Rule(
@@ -85,7 +101,8 @@ FEATURES = Rule(
     title="Guest and QEMU have negotiated different features",
     blame="transport or state transfer",
     severity=CRITICAL, stage=IDENTITY, test=_features,
-    holds_when="the negotiated masks of the two sides differ",
+    holds_when="the negotiated masks of the two sides differ, or the driver does not keep to what was negotiated "
+               "(EVENT_IDX, packed rings)",
     needs=("guest_device.features", "host_device.features"),
     not_when=("the captures are of different boots",
               "host_features differ: that mask is what is offered, not negotiated"),
@@ -114,7 +131,8 @@ BYTE_ORDER = Rule(
     holds_when="VERSION_1 is negotiated and QEMU's device_endian is big",
     needs=("host.byte_order", "negotiated"),
     not_when=("a legacy device, whose rings have the byte order of its guest",),
-    explanation="Indexes that are read with their bytes swapped jump by 256.",
+    explanation="Indexes that are read with their bytes swapped jump by 256, and neither side finds the other's "
+                "entries.",
     confirm=("device_endian in a core",),
     actions=("unbind and bind the device's driver",),
     references=("QEMU include/hw/virtio/virtio-access.h, virtio_access_is_big_endian()",),
@@ -155,42 +173,4 @@ RESET_ONE_SIDE = Rule(
 )
 
 
-def _impossible(case: Case) -> Outcome:
-    if case.vhost:
-        return "vhost serves the queue"
-    inuse = case.get("device.inuse")
-    if inuse > case.size:
-        return Found(f"inuse is {inuse} in a queue of {case.size}", [Evidence(
-            "no more elements can be in use than the queue has", None, fields(inuse=inuse, size=case.size))], DECODE)
-    if case.packed or not case.event_idx or not case.get("device.signalled_used_valid"):
-        return "the device's own numbers are possible"
-    signalled = case.get("device.signalled_used")
-    if case.axis.distance(case.device_used, signalled) < HALF:
-        return "the device's own numbers are possible"
-    return Found(
-        f"signalled_used {signalled} is not behind used_idx {case.device_used}, which QEMU makes impossible while it "
-        "is "
-        "valid", [Evidence("virtqueue_split_flush() invalidates signalled_used before it falls 32768 "
-                           "behind", None, fields(
-            signalled_used=signalled, signalled_used_valid=True, used_idx=case.device_used))], DECODE)
-
-
-HALF = 0x8000
-DECODE = ["fields of another queue, or debug information that does not match, look the same"]
-
-IMPOSSIBLE = Rule(
-    id="S4", slug="impossible-numbers",
-    title="QEMU's numbers are impossible: they are not this queue's",
-    blame="the capture, most likely",
-    severity=HIGH, stage=ONE_SIDE, test=_impossible,
-    holds_when="signalled_used is valid and 32768 or more behind used_idx, or inuse is larger than the queue",
-    needs=("vhost", "device.inuse", "size"),
-    not_when=(),
-    explanation="QEMU's own code keeps these numbers within bounds.  Where they are not, something else was read: "
-                "another queue, another process, or members at offsets of another build.",
-    confirm=("the build id of QEMU and of its debug information; ring addresses equal on both sides",),
-    actions=("check that the debug information belongs to this very QEMU, and capture again",),
-    references=("QEMU hw/virtio/virtio.c, virtqueue_split_flush()",),
-)
-
-RULES = (RINGS, SIZE, FEATURES, BYTE_ORDER, RESET_ONE_SIDE, IMPOSSIBLE)
+RULES = (RINGS, SIZE, FEATURES, BYTE_ORDER, RESET_ONE_SIDE)

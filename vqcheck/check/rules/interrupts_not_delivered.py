@@ -155,6 +155,10 @@ def _no_vector(case: Case, late: Late) -> Outcome:
             return "the device uses INTx, or the guest has no interrupt for the queue"
         return behind(case, late, "the queue has no interrupt vector in QEMU", Evidence(
             "QEMU sends nothing for a queue without a vector", _irq(case), "vector 65535 (VIRTIO_NO_VECTOR)"))
+    mine = case.peek("irq.vector")
+    if mine is not None and mine != vector:
+        return behind(case, late, "the driver set another vector than the one that QEMU has for the queue", Evidence(
+            "QEMU sends the queue's interrupts elsewhere", f"vector {mine}", f"vector {vector}"))
     entry = _msix(case)
     if entry.in_use:
         return "the queue's vector is in use"
@@ -173,7 +177,7 @@ NO_VECTOR_RULE = Rule(
     blame="guest or state load: the queue's vector was not set, or was lost",
     severity=CRITICAL, stage=INTERRUPTS, test=_no_vector,
     holds_when="an interrupt is late, and VirtQueue.vector is VIRTIO_NO_VECTOR although the guest has an irq for the "
-               "queue, or the vector is not marked in use (msix_entry_used)",
+               "queue, or is not the one that the driver set, or is not marked in use (msix_entry_used)",
     needs=("kind", "returned", "notify.vector"),
     not_when=("the queue has no callback: control queues of network devices, poll queues of disks",
               "the device uses INTx"),
@@ -281,7 +285,7 @@ LINE = Rule(
     actions=(REBIND,),
     references=("virtio 1.2, 4.1.4.5 ISR status capability",
                 "QEMU commit 83d768b564 (2.8, ISR not set by dataplane: Windows hung at hibernation)"),
-    explains=("I0",),
+    explains=("I0", "I4", "M1"),
 )
 
 

@@ -74,7 +74,7 @@ def _just_posted(case: Case, late: Late) -> List[str]:
         return []
     part = case.guest_device.guest
     schedulers = {one.scheduler for one in (part.block if part else None) or []}
-    if not late.requests or schedulers <= {"none"}:
+    if not late.requests or schedulers == {"none"}:
         return []
     return ["the queue is at work on other requests, and those that were posted may have waited in the guest's I/O "
             "scheduler until just now. Capture again after a second"]

@@ -20,9 +20,9 @@ def _holds(case: Case) -> Outcome:
     number = case.outstanding - case.returned
     if number <= 0:
         return "the backend has returned everything"
-    used = {entry.id for entry in case.guest_queue.used or []}
-    requests = None if case.guest_queue.in_flight is None or case.guest_queue.used is None else \
-        [one for one in case.guest_queue.in_flight if one.head not in used]
+    back = case.returned_requests
+    requests = None if back is None or case.guest_queue.in_flight is None else \
+        [one for one in case.guest_queue.in_flight if one.head not in {other.head for other in back}]
     seen = None if case.returned else case.seen
     lasts = of_backend(requests, seen, stood(case.history.guest, _unreturned),
                        "used->idx stays where it is, with requests outstanding")
