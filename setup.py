@@ -27,7 +27,7 @@ setup(
     extras_require={
         "drgn": ["drgn>=0.0.31"],
         "test": ["pytest", "hypothesis", "jsonschema", "ruff", "mypy", "import-linter", "vermin", "pytest-benchmark",
-                 "types-tabulate"],
+                 "types-tabulate", "sarif-om"],
     },
     entry_points={"console_scripts": ["vqcheck = vqcheck.cli.main:main"]},
     classifiers=[

@@ -49,11 +49,11 @@ class Axis(NamedTuple):
         return self.place(where.offset, bool(where.wrap))
 
     def words(self, place: int) -> str:
-        """How people write a place: `43932`, or `12 (wrap 1)` in a packed ring."""
+        """How people write a place: `43932`, or in a packed ring `12:1`, its offset and wrap counter."""
         if not self.packed:
             return str(place)
         where = self.position(place)
-        return f"{where.offset} (wrap {where.wrap})"
+        return f"{where.offset}:{where.wrap}"
 
     def position(self, place: int) -> Position:
         """The place as a position in a packed ring."""

@@ -20,7 +20,7 @@ class Event(NamedTuple):
 
     kind: `interrupt` (device to driver) or `kick` (driver to device).
     idx: the ring index at which it was due: free-running, in a packed ring an offset.
-    place: the same as people write it, with its wrap counter in a packed ring.
+    place: the same as people write it, in a packed ring with its wrap counter: `12:1`.
     head: the head of the entry for which it was due; in a packed ring its buffer id.
     request: the guest's request under that head, in words.
     age_ns: how long that request has waited, by the guest's clock.

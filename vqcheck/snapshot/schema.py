@@ -54,7 +54,7 @@ def _define(record: Type[Any], definitions: Json) -> None:
     definitions[record.__name__] = {
         "description": summary(record),
         "type": "object",
-        "required": [field.name for field in members if field.required],
+        "required": [field.name for field in members if field.required and not field.optional],
         "properties": {field.name: _property(field, definitions) for field in members},
     }
 

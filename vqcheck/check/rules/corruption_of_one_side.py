@@ -179,7 +179,8 @@ BAD_USED = Rule(
     holds_when="an id between last_used_idx and used->idx is not below the queue's size",
     needs=("used", "size"),
     not_when=(),
-    explanation="The id is the head of the chain that is returned.  Linux checks it before it looks up the request, and "
+    explanation="The id is the head of the chain that is returned.  Linux checks it before it looks up the request, "
+                "and "
                 "gives the queue up.",
     confirm=("dmesg of the guest: \"id %u out of range\"",),
     actions=(KEEP, RESET),
