@@ -1,4 +1,4 @@
-"""Time of `vqcheck merge`'s parts, for 1 and for 100,000 queues: reading, judging, rendering; and what it takes of memory.
+"""Time of `vqcheck merge`'s parts, for up to 100,000 queues: reading, judging, telling; and the memory it takes.
 
 Synthetic snapshots (tests/builders.py).  `make benchmark` prints the table; compare rows of one run only, as machines
 are noisy.
