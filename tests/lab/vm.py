@@ -124,6 +124,11 @@ class Machine:
         return pathlib.Path(self._sockets.name, "free-qmp")
 
     @property
+    def backends(self) -> List[Backend]:
+        """The other ends of its vhost-user devices."""
+        return self._backends
+
+    @property
     def monitor(self) -> pathlib.Path:
         """The socket of a human monitor, left free for whoever wants to look into the machine by hand."""
         return pathlib.Path(self._sockets.name, "monitor")
