@@ -8,8 +8,8 @@ Judged by reading QEMU 7.2.22, 10.0.13 and 10.2.2.  Not on the list, though they
 * x-query-virtio-status aborts QEMU (g_assert_not_reached() in qmp_decode_features()) for a device whose feature names
   are not built in, and calls a null pointer for one without VirtioDeviceClass.get_vhost that has started.  Both are
   found among the vhost devices only.
-* query-block and its like look at image files from the main loop, which hangs with storage that hangs: only if the user
-  wants it.
+* query-block and its like can make the main loop hang together with an iothread or with storage, so that the whole VM
+  hangs where only a disk did: only if the user wants it.
 """
 import re
 from typing import Dict, FrozenSet, Pattern
@@ -52,10 +52,10 @@ COMMANDS: Dict[str, str] = {
 """Command to what it reads."""
 
 BLOCK_COMMANDS: Dict[str, str] = {
-    "query-block": "lengths and sizes of image files too: system calls in the main loop or, since QEMU 8.0, a "
-                   "coroutine in the iothread, which the main loop waits for",
+    "query-block": "sizes of image files too: fstat() in the main loop, which hangs where their storage does; until "
+                   "QEMU 8.2 under the AioContext lock of each disk's iothread, which may never be let go of",
     "query-named-block-nodes": "as query-block",
-    "query-blockstats": "counters; until QEMU 8.2 under the AioContext lock of each disk's iothread",
+    "query-blockstats": "counters; until QEMU 8.2 under the same lock",
     "query-block-jobs": "progress of jobs",
 }
 """What is asked only if the user wants it, and what could make QEMU wait for it."""

@@ -16,7 +16,7 @@ from .allowed import (
     QEMUS_CRYPTO,
     TAP,
 )
-from .ask import Ask, human
+from .ask import Ask, Qom, human
 
 NETWORK = re.compile(r"(?: \\ )?(.+): index=[0-9]+,type=([a-z0-9-]+),")
 """A line of `info network` (QEMU net/net.c, print_net_client())."""
@@ -95,7 +95,7 @@ class Careful:
 
     def network_backend(self, path: str) -> Optional[str]:
         """The type of what is behind a network card whose status was asked; None for nothing."""
-        name = self.execute("qom-get", {"path": path, "property": "netdev"})
+        name = Qom(self).text(path, "netdev")
         matches = map(NETWORK.match, human(self, "info network").splitlines())
         kinds = {match.group(1): match.group(2) for match in matches if match}
         kind = kinds.get(name, "unknown") if name else None
@@ -105,11 +105,11 @@ class Careful:
 
     def crypto_backend(self, path: str) -> str:
         """The type of what is behind a crypto device."""
-        backend = self.execute("qom-get", {"path": path, "property": "cryptodev"})
-        kind = self.execute("qom-get", {"path": backend, "property": "type"}) if backend else "nothing"
+        backend = Qom(self).text(path, "cryptodev")
+        kind = Qom(self).kind(backend) if backend else "nothing"
         if kind in QEMUS_CRYPTO:
             self._never_vhost.add(path)
-        return str(kind)
+        return kind
 
     def queues_may_be_asked(self, path: str) -> bool:
         """Whether x-query-virtio-queue-status may be put for a device."""
