@@ -116,8 +116,9 @@ class Socket:
 
 
 def _why_not_connected(where: str, problem: Exception) -> str:
-    if isinstance(problem, OSError):
-        return f"{where}: {problem.strerror or problem}"
+    if isinstance(problem, OSError):  # asyncio has words of its own for the usual ones
+        usual = problem.errno if isinstance(problem, (ConnectionError, FileNotFoundError)) else None
+        return f"{where}: {os.strerror(usual) if usual else problem.strerror or problem}"
     if isinstance(problem, EOFError):
         return f"{where}: it was closed before QEMU greeted"
     return (f"{where}: whoever is there does not speak QMP (a human monitor, perhaps); QEMU makes a QMP socket by "
