@@ -145,8 +145,8 @@ def test_addresses_that_lead_nowhere(refused, tmp_path):
 @pytest.mark.parametrize("words, complaint", [
     (["--qmp", "x", "--capture", "f"],
      "--capture records what a debugger reads, and QMP is none: -o keeps the snapshot"),
-    (["--qmp", "x", "--stop"], "--stop and --exe are for debuggers: they go without --qmp"),
-    (["--qmp", "x", "--exe", "y"], "--stop and --exe are for debuggers: they go without --qmp"),
+    *((["--qmp", "x", *words], "--stop, --exe, --layout and --force are for debuggers: they go without --qmp")
+      for words in (["--stop"], ["--exe", "y"], ["--layout", "y"], ["--force"])),
     (["--pid", "1", "--block"], "--block and --timeout go with --qmp"),
     (["--core", "x", "--timeout", "3"], "--block and --timeout go with --qmp"),
     (["--qmp", "x", "--pid", "1"], "argument --pid: not allowed with argument --qmp (see `vqcheck host --help`)"),

@@ -169,7 +169,8 @@ def _line(part: HostDevice) -> Optional[str]:
 
 def _vhost(part: HostDevice) -> List[Sequence[Optional[str]]]:
     return [("vhost", f"{one.backend or '-'}, started {yes_no(one.started) or '-'}, queues from "
-                      f"{slashed(one.vq_index)} on, {slashed(one.nvqs)} of them, acked features {hexadecimal(one.acked_features) or '-'}")
+                      f"{slashed(one.vq_index)} on, {slashed(one.nvqs)} of them, acked features "
+                      f"{hexadecimal(one.acked_features) or '-'}")
             for one in part.vhost or ()]
 
 

@@ -5,7 +5,7 @@ from tests.host.by_qmp.answers import PATH, Each, Made, with_members
 from tests.qmp_transcript import Recorder, Replay, load
 from vqcheck.host.by_qmp import allowed
 from vqcheck.host.by_qmp.ask import Refused
-from vqcheck.host.by_qmp.careful import Careful, Forbidden
+from vqcheck.host.by_qmp.careful import Backend, Careful, Forbidden
 from vqcheck.host.by_qmp.snapshot import take
 
 
@@ -147,15 +147,26 @@ def test_a_card_by_what_is_behind_it(kind, may):
     careful.execute("x-query-virtio-status", {"path": PATH})
     assert not careful.queues_may_be_asked(PATH)
     careful._ask.answers.update(netdev="peer", human_monitor_command=LINES.format(kind))
-    assert careful.network_backend(PATH) == kind
+    assert careful.network_backend(PATH) == Backend(kind, "peer", [0])
     assert careful.queues_may_be_asked(PATH) is may
+
+
+def test_a_card_with_several_pairs():
+    careful = told("virtio-net-device")
+    lines = "".join(f"{name}: index={index},type={kind},x\r\n" for index in (1, 0) for name, kind in (
+        ("nic0", "nic"), (" \\ peer", "tap"), ("other", "user")))
+    careful._ask.answers.update(netdev="peer", human_monitor_command=lines)
+    assert careful.network_backend(PATH) == Backend("tap", "peer", [0, 1])
+    assert not careful.queues_may_be_asked(PATH), "its status was not asked"
+    careful._ask.answers.update(human_monitor_command=lines + " \\ peer: index=2,type=user,x\r\n")
+    assert careful.network_backend(PATH).kind == "unknown", "one backend of two types"
 
 
 def test_a_tap_with_vhost():
     careful = told("virtio-net-device", features={"transports": ["VIRTIO_F_VERSION_1: ..."], "dev-features": []})
     careful.execute("x-query-virtio-status", {"path": PATH})
     careful._ask.answers.update(netdev="peer", human_monitor_command=LINES.format("tap"))
-    assert careful.network_backend(PATH) == "tap" and not careful.queues_may_be_asked(PATH)
+    assert careful.network_backend(PATH).kind == "tap" and not careful.queues_may_be_asked(PATH)
 
 
 @pytest.mark.parametrize("netdev, lines, kind, may", [
@@ -164,7 +175,8 @@ def test_a_card_without_a_peer_or_with_one_that_is_not_listed(netdev, lines, kin
     careful = told("virtio-net-device")
     careful.execute("x-query-virtio-status", {"path": PATH})
     careful._ask.answers.update(netdev=netdev, human_monitor_command=lines)
-    assert careful.network_backend(PATH) == kind
+    backend = careful.network_backend(PATH)
+    assert (backend and backend.kind) == kind
     assert careful.queues_may_be_asked(PATH) is may
 
 
@@ -173,7 +185,7 @@ def test_a_crypto_device_by_what_is_behind_it(kind, may):
     careful = told("virtio-crypto-device")
     careful.execute("x-query-virtio-status", {"path": PATH})
     careful._ask.answers.update(cryptodev="/objects/crypto", type=kind)
-    assert careful.crypto_backend(PATH) == kind
+    assert careful.crypto_backend(PATH) == Backend(kind, "/objects/crypto", [])
     assert careful.queues_may_be_asked(PATH) is may
 
 

@@ -171,6 +171,16 @@ def test_rings_behind_an_iommu_are_not_read():
     assert queue.rings.space == "iova" and queue.ring is None and "IOMMU" in queue.absent["ring"]
 
 
+@pytest.mark.parametrize("name, device, peer", [("7.2-devices-split", "nic0", "net0"),
+                                                ("7.2-vhost-user-net", "nic0", "peer"),
+                                                ("10.0-vhost-user-net", "nic1", "slirp")])
+def test_backends_of_a_card(name, device, peer):
+    host = device_of(walk(name), device).host
+    (client,) = host.net
+    assert (client.pair, client.peer, client.packets_waiting) == (0, peer, None)
+    assert client.absent["packets_waiting"] == "QMP does not tell it"
+
+
 def test_disks_of_a_host_adapter():
     disks = device_of(walk("7.2-devices-split"), "scsi0").host.disks
     assert [(one.qom_path, one.channel, one.target, one.lun, one.block.node) for one in disks] == [

@@ -1,6 +1,6 @@
 """The guard between the walker and QEMU: what is not allowed is not sent."""
 import re
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from .allowed import (
     ARGUMENTS,
@@ -18,8 +18,21 @@ from .allowed import (
 )
 from .ask import Ask, Qom, human
 
-NETWORK = re.compile(r"(?: \\ )?(.+): index=[0-9]+,type=([a-z0-9-]+),")
+NETWORK = re.compile(r"(?: \\ )?(.+): index=([0-9]{1,4}),type=([a-z0-9-]+),")
 """A line of `info network` (QEMU net/net.c, print_net_client())."""
+
+UNKNOWN = "unknown"
+"""The type of a backend that is not listed, or under several types."""
+
+
+class Backend(NamedTuple):
+    """What is behind a device that vhost may serve."""
+
+    kind: str
+    """A NetClientDriver, or the QOM type of a crypto backend."""
+    name: str
+    pairs: List[int]
+    """Numbers of the pairs of queues that a network backend has."""
 
 
 class Forbidden(Exception):
@@ -93,23 +106,24 @@ class Careful:
         """Note that this is RAM: gpa2hva has said so of its first byte and its last."""
         self._ram.append((address, size))
 
-    def network_backend(self, path: str) -> Optional[str]:
-        """The type of what is behind a network card whose status was asked; None for nothing."""
+    def network_backend(self, path: str) -> Optional[Backend]:
+        """What is behind a network card whose status was asked; None for nothing."""
         name = Qom(self).text(path, "netdev")
-        matches = map(NETWORK.match, human(self, "info network").splitlines())
-        kinds = {match.group(1): match.group(2) for match in matches if match}
-        kind = kinds.get(name, "unknown") if name else None
-        if kind is None or kind in NEVER_VHOST or (kind == TAP and self._without_vhost.get(path)):
+        matches = [match for match in map(NETWORK.match, human(self, "info network").splitlines()) if match]
+        kinds = {match.group(3) for match in matches if match.group(1) == name}
+        kind = kinds.pop() if len(kinds) == 1 else UNKNOWN
+        if not name or kind in NEVER_VHOST or (kind == TAP and self._without_vhost.get(path)):
             self._never_vhost.add(path)
-        return kind
+        pairs = {int(match.group(2)) for match in matches if match.group(1) == name}
+        return Backend(kind, name, sorted(pairs)) if name else None
 
-    def crypto_backend(self, path: str) -> str:
-        """The type of what is behind a crypto device."""
+    def crypto_backend(self, path: str) -> Backend:
+        """What is behind a crypto device."""
         backend = Qom(self).text(path, "cryptodev")
         kind = Qom(self).kind(backend) if backend else "nothing"
         if kind in QEMUS_CRYPTO:
             self._never_vhost.add(path)
-        return kind
+        return Backend(kind, backend, [])
 
     def queues_may_be_asked(self, path: str) -> bool:
         """Whether x-query-virtio-queue-status may be put for a device."""

@@ -9,7 +9,7 @@ from ...virtio import features
 from . import words
 from .allowed import BY_QEMU_OR_VHOST, BY_VHOST
 from .ask import U16, U32, Answer, Qom, Refused
-from .careful import Careful
+from .careful import Backend, Careful
 from .devices import Found
 from .memory import GuestMemory
 from .process import LITTLE_ENDIAN
@@ -69,24 +69,24 @@ class Served(NamedTuple):
     vhost: Optional[Vhost] = None
 
 
-def served(around: Surroundings, found: Found, status: Status, device_id: int, mask: Optional[int]) -> Served:
+def served(around: Surroundings, found: Found, status: Status, device_id: int, mask: Optional[int],
+           backend: Optional[Backend]) -> Served:
     """The queues of a device; `mask` is of its negotiated features.  Raises TargetError where none can be read."""
     context = _context(around, found, status, device_id, mask)
     if not status:
         return _by_vhost(context, found, None)
     said, ask = status.get(), around.ask
     count = said.number("num-vqs", QUEUE_MAX)
-    backend = _backend(ask, found)
     if said.flag("vhost-started"):
         by_vhost = _by_vhost(context, found, count)
-        return by_vhost._replace(vhost=_told(said, device_id, BACKENDS.get(backend or "")))
+        return by_vhost._replace(vhost=_told(said, device_id, BACKENDS.get(backend.kind) if backend else None))
     if not ask.queues_may_be_asked(found.path):
         raise NotSupported(NOT_ASKED)
     return Served([queue_of_qemu(context, index, count) for index in range(count)])
 
 
-def _backend(ask: Careful, found: Found) -> Optional[str]:
-    """What is behind a device that vhost might serve; whether it might is noted by the guard."""
+def backend_of(ask: Careful, found: Found) -> Optional[Backend]:
+    """What is behind a device that vhost might serve; whether it might is noted by the guard.  Raises TargetError."""
     if found.kind == "virtio-net-device":
         return ask.network_backend(found.path)
     if found.kind == "virtio-crypto-device":
