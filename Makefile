@@ -54,7 +54,7 @@ lab-matrix: $(VENV)/lab-tools
 
 record: $(VENV)/lab-tools
 	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab/test_scenes.py tests/lab/test_matrix.py \
-		tests/lab/test_kernels.py
+		tests/lab/test_kernels.py tests/lab/test_qmp.py
 	$(BIN)/python -m tests.regenerate
 
 benchmark: $(VENV)/lab-tools
