@@ -111,7 +111,7 @@ def _device(said: Answer, is_packed: Optional[bool], transmits: bool) -> DeviceS
 
 
 def _size(num: int, is_packed: Optional[bool]) -> int:
-    problem = packed.size_problem(num) if is_packed else split.size_problem(num)
+    problem = split.size_problem(num) if is_packed is False else packed.size_problem(num)
     if problem:
         raise Corrupt(problem)
     return num
