@@ -13,6 +13,7 @@ from vqcheck.render import host_text
 from vqcheck.snapshot.read import read
 from vqcheck.snapshot.schema import schema
 from vqcheck.snapshot.write import to_json
+from vqcheck.virtio.features import feature_names
 
 NAMES = sorted(path.name[:-len(".jsonl.gz")] for path in FOLDER.glob("*.jsonl.gz"))
 WITH_BLOCK = [name for name in NAMES if "devices" in name or "lost-kick" in name]
@@ -33,7 +34,7 @@ def answers(name, command, **arguments):
 
 
 def test_the_conversations_are_there():
-    assert len(NAMES) == 8
+    assert len(NAMES) == 9
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,6 +84,12 @@ def test_the_ring_is_what_the_monitor_printed():
     assert queue.ring.avail_event == queue.device.last_avail_idx, "a kick was due for the first that waits"
 
 
+def test_qemu_10_2_tells_more():
+    snapshot = walk("10.2-devices-split")
+    assert snapshot.producer.debugger == "QMP of QEMU 10.2.2" and snapshot.qemu.accelerator == "tcg"
+    assert "PERSISTENT_SUSPEND" in feature_names(int(device_of(snapshot, "mem0").features.offered), 24)
+
+
 def test_which_vm_it_is():
     snapshot = walk("10.0-lost-kick", "virtio-disk1")
     target = snapshot.target
@@ -126,7 +133,7 @@ DEVICES = ["virtio-disk0", "virtio-disk1", "scsi0", "nic0", "serial0", "rng0", "
            "tablet0", "gpu0", "crypto0", "plan9", "pmem0", "mem0", "iommu0", "rng1", "rng2", "vsock0", "fs0"]
 
 
-@pytest.mark.parametrize("name", ["7.2-devices-split", "10.0-devices-packed"])
+@pytest.mark.parametrize("name", ["7.2-devices-split", "10.0-devices-packed", "10.2-devices-split"])
 def test_every_device(name):
     snapshot = walk(name)
     assert [one.name for one in snapshot.devices] == DEVICES, "by bus address, as QEMU lists them in no order"
@@ -139,7 +146,7 @@ def test_every_device(name):
     assert all(one.status is not None for one in known)
 
 
-@pytest.mark.parametrize("name", ["7.2-devices-split", "10.0-devices-packed"])
+@pytest.mark.parametrize("name", ["7.2-devices-split", "10.0-devices-packed", "10.2-devices-split"])
 def test_what_another_process_serves(name):
     snapshot = walk(name)
     for device, count in (("vsock0", 2), ("fs0", 3)):

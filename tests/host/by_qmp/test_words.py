@@ -91,7 +91,8 @@ def test_a_status_that_is_not_known(status):
         status_byte(Answer("x", {"status": status}))
 
 
-@pytest.mark.parametrize("name", ["7.2-devices-split", "10.0-devices-packed", "7.2-vhost-user-net"])
+@pytest.mark.parametrize("name", ["7.2-devices-split", "10.0-devices-packed", "10.2-devices-split",
+                                  "7.2-vhost-user-net"])
 def test_every_word_of_real_qemus_is_known(name):
     answers = [one["return"] for one in load(name) if one["execute"] == "x-query-virtio-status"]
     assert answers
