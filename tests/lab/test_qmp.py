@@ -119,13 +119,15 @@ def test_a_lost_kick_as_gdb_reads_it(directory: pathlib.Path, qemu: str) -> None
     assert set(known(asked.snapshot)) >= TOLD_OF_A_DISK
     assert set(known(asked.snapshot)) <= set(known(witness)), "it knows more than who reads QEMU's memory"
     print(f"QEMU {qemu}: {len(asked.commands)} commands, {asked.seconds:.2f} s")
-    assert rules(capture, asked.snapshot) == rules(capture, witness) == ["lost-kick"]
+    assert faults(capture, asked.snapshot) == faults(capture, witness) == ["lost-kick"]
 
 
-def rules(capture: Capture, host: Snapshot) -> List[str]:
+def faults(capture: Capture, host: Snapshot) -> List[str]:
     """What is found wrong with the disk by the guest's memory and a snapshot of the host's side."""
     verdict = judge(sides.guest_by_drgn(capture).snapshot, host)
-    return [finding.rule for queue in verdict.queues for finding in queue.findings]
+    found = [finding for queue in verdict.queues for finding in queue.findings]
+    print(f"{host.producer.debugger}: {verdict.headline}", [(one.slug, one.certainty, one.confidence) for one in found])
+    return [one.slug for one in found]
 
 
 @pytest.mark.parametrize("hang", [inject.lost_interrupt, inject.lost_interrupt_eventfd])
@@ -135,7 +137,7 @@ def test_a_lost_interrupt_is_called_so(directory: pathlib.Path, hang: Callable[[
         hang(machine)
         asked = ask(machine, "virtio-disk1")
         capture = take(machine)
-    assert rules(capture, asked.snapshot) == ["lost-interrupt"]
+    assert faults(capture, asked.snapshot) == ["lost-interrupt"]
 
 
 # Every device.
