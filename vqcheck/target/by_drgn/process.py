@@ -28,6 +28,9 @@ NO_DEBUG_INFO = ("Debian and Ubuntu: package qemu-system-x86-dbgsym from the deb
                  "`dnf debuginfo-install qemu-kvm-core`; or a layout file with --layout")
 
 
+NO_PROCESS = "no core of a process, as it has no auxiliary vector. A dump of a guest's memory is for `vqcheck guest`"
+
+
 class CannotOpen(TargetError):
     """There is no process to be read there; the text says why, and what to do."""
 
@@ -191,8 +194,7 @@ def open_core(core: str, exe: Optional[str] = None) -> ProcessTarget:
     except NotACore as problem:
         raise CannotOpen(f"{core}: no core of a process: {problem}")
     if not core_map.auxv:
-        raise CannotOpen(f"{core}: no core of a process, as it has no auxiliary vector. A dump of a guest's memory is for "
-                         "`vqcheck guest`")
+        raise CannotOpen(f"{core}: {core_map.cut or NO_PROCESS}")
     program = drgn.Program()
     try:
         program.set_core_dump(core)
