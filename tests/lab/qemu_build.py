@@ -28,8 +28,8 @@ MACHINES: Dict[str, List[str]] = {
 
 CONFIGURE = """--without-default-features --without-default-devices --enable-system --disable-user --enable-tcg
 --enable-kvm --enable-linux-aio --enable-linux-io-uring --enable-vhost-kernel --enable-vhost-net --enable-vhost-user
---enable-virtfs --enable-attr --enable-cap-ng --enable-slirp --enable-fdt=system --enable-debug-info --disable-tools --disable-docs
---disable-guest-agent --disable-werror""".split()
+--enable-virtfs --enable-attr --enable-cap-ng --enable-slirp --enable-fdt=system --enable-debug-info --disable-tools
+--disable-docs --disable-guest-agent --disable-werror""".split()
 
 DEBIANS_MESON = ("--meson=/usr/bin/meson",)
 NEWER = ("--enable-pixman", "--disable-install-blobs")

@@ -1,8 +1,8 @@
 """The coroutines that carry a disk's requests through the block layer, and where each is.
 
 QEMU keeps no list of them.  But whoever waits is in somebody's books: a node tracks what it has begun, a throttle
-group, a drained BlockBackend and a flush keep queues, blkdebug a list, worker threads theirs.  A coroutine tells by its entry
-function and argument which request it is (blk_aio_prwv() in QEMU block/block-backend.c).
+group, a drained BlockBackend and a flush keep queues, blkdebug a list, worker threads theirs.  A coroutine tells by its
+entry function and argument which request it is (blk_aio_prwv() in QEMU block/block-backend.c).
 """
 from typing import Dict, Iterator, List, NamedTuple, Optional
 
