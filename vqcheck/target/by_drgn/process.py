@@ -28,6 +28,9 @@ NO_DEBUG_INFO = ("Debian and Ubuntu: package qemu-system-x86-dbgsym from the deb
                  "`dnf debuginfo-install qemu-kvm-core`; or a layout file with --layout")
 
 
+NAMES = ("qemu", "kvm")
+"""What the names of QEMU's binaries have in them."""
+
 NO_PROCESS = "no core of a process, as it has no auxiliary vector. A dump of a guest's memory is for `vqcheck guest`"
 
 
@@ -218,7 +221,7 @@ def open_pid(pid: int, exe: Optional[str] = None) -> ProcessTarget:
                          "kernel.yama.ptrace_scope 0")
     except FileNotFoundError:
         raise CannotOpen(f"there is no process {pid}")
-    # drgn's own reader takes an address beyond the address space for an error that ends a stack's unwinding with nothing.
+    # drgn's own reader takes an address beyond the address space for an error that ends a stack's unwinding.
     program.add_memory_segment(0, (1 << 64) - 1, _reader(pid))
     _load(program, exe, f"process {pid}")
     return ProcessTarget(program, None, pid, None)
@@ -259,6 +262,9 @@ def _load(program: "drgn.Program", exe: Optional[str], where: str) -> None:
     ours = elf.build_id(exe) if exe else None
     if ours is not None and ours != theirs:
         raise CannotOpen(f"{where}: its QEMU has the build id {theirs}, and {exe} is another one: {ours}")
+    name = os.path.basename(main.name)
+    if not any(word in name for word in NAMES):
+        raise CannotOpen(f"{where}: it is of {main.name}, which is no QEMU")
     raise CannotOpen(f"{where}: no debug information for {main.name} (build id {theirs}). {NO_DEBUG_INFO}")
 
 
