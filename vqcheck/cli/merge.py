@@ -3,6 +3,7 @@ import argparse
 from typing import Optional, Tuple
 
 from ..check.judge import judge
+from ..check.verdict import Verdict
 from ..render import verdict_text
 from ..snapshot.model import GUEST, Snapshot
 from ..snapshot.read import read_file
@@ -52,8 +53,13 @@ def report(first: str, second: str, form: str, stuck: Optional[str]) -> int:
     """Judge two files and print the verdict; returns the exit status."""
     guest, host = _by_side(first, second)
     verdict = judge(guest, host, stuck)
-    put(to_json({"report": REPORT_VERSION, **to_plain(verdict)}) if form == "json" else verdict_text.show(verdict))
+    put(report_json(verdict) if form == "json" else verdict_text.show(verdict))
     return verdict.exit_status
+
+
+def report_json(verdict: Verdict) -> str:
+    """The verdict for programs."""
+    return to_json({"report": REPORT_VERSION, **to_plain(verdict)})
 
 
 def _by_side(first: str, second: str) -> Tuple[Snapshot, Snapshot]:

@@ -16,11 +16,12 @@ DETAIL_LIMIT = 20
 """Queues told in full; of more than that the healthy ones are only counted."""
 
 
-def show(verdict: Verdict) -> str:
-    """The verdict in full, the worst queue first."""
+def show(verdict: Verdict, healthy: bool = True) -> str:
+    """The verdict in full, the worst queue first; without `healthy` queues that are well are only counted."""
     blocks = ["\n".join(wrapped(f"{STATUS[verdict.status]}: {escape(verdict.headline)}", "", "    "))]
     queues = sorted(verdict.queues, key=lambda one: WORST_FIRST[one.status])
-    told = queues if len(queues) <= DETAIL_LIMIT else [one for one in queues if one.status != HEALTHY][:DETAIL_LIMIT]
+    all_told = len(queues) == 1 or (healthy and len(queues) <= DETAIL_LIMIT)
+    told = queues if all_told else [one for one in queues if one.status != HEALTHY][:DETAIL_LIMIT]
     for queue in told:
         blocks += _queue(queue, alone=len(queues) == 1)
     if len(told) < len(queues):

@@ -154,6 +154,12 @@ class ProcessTarget(DrgnTarget):
         assert self._pid is not None
         return proc.auxv(self._pid)
 
+    def _stopped(self) -> bool:
+        try:
+            return self._pid is not None and proc.stopped(self._pid)
+        except NotSupported:
+            return False
+
     def identity(self) -> Identity:
         live = self.core is None
         return Identity(
@@ -165,7 +171,7 @@ class ProcessTarget(DrgnTarget):
             machine=machine_name(self.program.platform),
             time=time.time() if live else os.path.getmtime(self._source or ""),
             time_source="this machine's clock" if live else "the core file's time stamp",
-            runs=live or None,
+            runs=(live and not self._stopped()) or None,
             monotonic_ns=time.monotonic_ns() if live else None,
         )
 

@@ -36,9 +36,10 @@ def machine_name(platform: "Optional[drgn.Platform]") -> Optional[str]:
 
 
 class Caught(NamedTuple):
-    """How and when a guest's memory was caught that lies in another process's."""
+    """How and when a guest's memory was caught that lies in another process's; as in Identity."""
 
     method: str
+    source: Optional[str]
     time: Optional[float]
     time_source: Optional[str]
     runs: Optional[bool]
@@ -112,13 +113,15 @@ class DrgnTarget(Target):
             return self._identity(self._caught)
         kernel = bool(self.program.flags & drgn.ProgramFlags.IS_LINUX_KERNEL)
         live = bool(self.program.flags & drgn.ProgramFlags.IS_LIVE)
-        return self._identity(Caught("live" if live else "dump" if kernel else "core", None, None, live or None))
+        method = "live" if live else "dump" if kernel else "core"
+        source = os.path.basename(self._source) if self._source else None
+        return self._identity(Caught(method, source, None, None, live or None))
 
     def _identity(self, caught: Caught) -> Identity:
         return Identity(
             debugger=f"drgn {drgn.__version__}",
             method=caught.method,
-            source=os.path.basename(self._source) if self._source else None,
+            source=caught.source,
             build_id=self._build_id,
             machine=machine_name(self.program.platform),
             time=caught.time,
