@@ -43,9 +43,9 @@ def why_left_out(target: Target, block: Block) -> str:
     if block.page_size > ORDINARY_PAGE:
         size = block.page_size >> 10
         return f"it is in huge pages of {size} KiB, which cores leave out by default; {FILTER_TAKES_IT}"
-    if block.shared and block.fd is not None:
-        return ("it is a file that QEMU maps with share=on, which cores leave out by default when it has a name; "
-                f"{FILTER_TAKES_IT}")
+    if block.fd is not None:
+        share = "on" if block.shared else "off"
+        return f"it is a file that QEMU maps with share={share}, which cores leave out by default; {FILTER_TAKES_IT}"
     return f"whoever wrote the core left it out; {FILTER_TAKES_IT}"
 
 

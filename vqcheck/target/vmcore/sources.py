@@ -7,6 +7,7 @@ Source: lseek(2) on SEEK_DATA; Linux Documentation/admin-guide/mm/pagemap.rst, m
 """
 import errno
 import os
+import stat
 from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from ..files import core_map, proc
@@ -35,8 +36,13 @@ class Source:
         self.cloneable = cloneable
 
     def data(self, offset: int, size: int) -> Iterator[Tuple[int, int]]:
-        """What of a piece may be other than zero: (offset, size), by ascending offsets."""
+        """What of a piece may be other than zero: (offset, size), by ascending offsets.
+
+        Raises OSError, also where the file ends before the piece does: behind its end there is no hole.
+        """
         at, end = offset, offset + size
+        if os.fstat(self.descriptor).st_size < end:
+            raise OSError(errno.EIO, "it has become shorter meanwhile")
         while at < end:
             try:
                 start = os.lseek(self.descriptor, at, os.SEEK_DATA)
@@ -196,9 +202,12 @@ class _Files:
         paths = [f"/proc/{self._pid}/map_files/{mapped.start:x}-{mapped.end:x}"]
         for path in paths + ([] if number is None else [f"/proc/{self._pid}/fd/{number}"]):
             try:
-                return Source(os.open(path, os.O_RDONLY | os.O_CLOEXEC), False)
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             except OSError:
                 continue
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return Source(descriptor, False)
+            os.close(descriptor)  # a DAX device is mapped, and neither read nor searched for holes
         return ProcessMemory(self._pid)
 
 
