@@ -262,12 +262,12 @@ def _load(program: "drgn.Program", exe: Optional[str], where: str) -> None:
     except Exception:  # MissingDebugInfoError for the libraries; what counts is QEMU's own
         pass
     main = program.main_module()
-    if not main.wants_debug_file():
-        return
     theirs = main.build_id.hex() if main.build_id else "not known"
     ours = elf.build_id(exe) if exe else None
-    if ours is not None and ours != theirs:
+    if ours is not None and ours != theirs:  # to be told, whether or not the right one was found somewhere else
         raise CannotOpen(f"{where}: its QEMU has the build id {theirs}, and {exe} is another one: {ours}")
+    if not main.wants_debug_file():
+        return
     name = os.path.basename(main.name)
     if not any(word in name for word in NAMES):
         raise CannotOpen(f"{where}: it is of {main.name}, which is no QEMU")
