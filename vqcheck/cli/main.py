@@ -38,6 +38,8 @@ SUMMARY = "Tell who lost which event when a virtual machine's virtio I/O hangs."
 
 EPILOG = """\
 from a hang to a verdict:
+  $ vqcheck inspect --core qemu.core vdb       out of one core of QEMU that holds the guest's memory
+or from two captures:
   crash> vqstate vdb -o guest.json             in crash, on a dump of the guest's memory
   (gdb) vq-host virtio-disk1 -o host.json      in gdb, on the QEMU process or its core
   $ vqcheck merge guest.json host.json         says which side lost which event
