@@ -13,8 +13,8 @@ from vqcheck.cli import main as main_module
 from vqcheck.cli import show
 from vqcheck.snapshot.write import to_json
 
-VERBS = ["inspect", "merge", "guest", "host", "vmcore", "layout", "show", "validate", "schema", "replay", "demo", "paths",
-         "gdb", "crash"]
+VERBS = ["inspect", "merge", "guest", "host", "vmcore", "layout", "show", "validate", "schema", "replay", "demo",
+         "paths", "gdb", "crash"]
 
 
 def test_the_verbs_are_all_there():

@@ -69,7 +69,7 @@ def qemu(tmp_path, monkeypatch):
     monkeypatch.setattr(vm.process, "run_state", lambda target: "running")
     told(monkeypatch, None)
     monkeypatch.setattr(vmcore, "registers", lambda target: Registers(
-        [notes.ArmCpu((0,) * 31, 0, 0, 0)] * 2, "of a moment"))
+        [notes.ArmCpu((0,) * 31, 0, 0, 0)] * 2, "not exact"))
     return found
 
 
@@ -109,7 +109,14 @@ def test_everything(qemu, dump):
     assert [name for name, _ in found] == [b"CORE", b"CORE", b"VMCOREINFO"] and found[2][1] == an_info(0x20000)
     assert text.startswith(f"{qemu.path.parent / 'dump'}: 1.0 MiB of guest memory in 3 ranges (")
     assert f"on disk), Linux {RELEASE}, registers of 2 CPUs, " in text and text.count("\n") == 1
-    assert err == "vqcheck vmcore: registers of the guest's CPUs: of a moment\n"
+    assert err == "vqcheck vmcore: registers: not exact\n"
+
+
+def test_nothing_to_be_said(qemu, dump, monkeypatch):
+    qemu.kernel(0x5000)
+    monkeypatch.setattr(vmcore, "registers", lambda target: Registers([notes.ArmCpu((0,) * 31, 0, 0, 0)], None))
+    _, _, text, err = dump()
+    assert "registers of 1 CPU, " in text and err == ""
 
 
 def test_the_vmcoreinfo_that_the_guest_told_comes_first(qemu, dump, monkeypatch):

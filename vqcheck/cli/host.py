@@ -14,7 +14,7 @@ from .verb import FAILED, OK, Failed, put
 NAME = "host"
 SUMMARY = "Show QEMU's view of its virtqueues, from a live process without stopping it, or from its core."
 EXAMPLES = """\
-  vqcheck host --pid PID                                   all devices; pgrep -af qemu-system shows the VMs
+  vqcheck host --pid PID                                   all devices; `pgrep qemu` finds the VMs
   vqcheck host --pid PID virtio-disk1                      one in full: who holds its requests, where threads stand
   vqcheck host --pid PID virtio-disk1 -o host.json         the snapshot for `vqcheck merge`
   vqcheck host --pid PID --stop virtio-disk1               in one go by gdb, QEMU stopped for a tenth of a second

@@ -163,8 +163,8 @@ def find_vmcoreinfo(vm: Vm) -> Tuple[Optional[Info], List[str]]:
     if info.proven is None:
         return info, ["VMCOREINFO was found in the guest's memory, and may be of an earlier boot: for this kernel that "
                       "can't be told"]
-    return info, ["the VMCOREINFO that was found in the guest's memory does not lead to its kernel: it may be of an "
-                  "earlier boot"]
+    return info._replace(found=True), [  # whoever told it: what is in memory must prove that it is the kernel's
+        "the VMCOREINFO that was found in the guest's memory does not lead to its kernel: it may be of an earlier boot"]
 
 
 def why_no_vmcoreinfo(vm: Vm) -> str:

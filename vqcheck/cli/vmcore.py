@@ -2,7 +2,7 @@
 import argparse
 import os
 import sys
-from typing import Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from ..host.registers import registers
 from ..render.escape import shortened
@@ -60,7 +60,7 @@ def _write(vm: Vm, options: argparse.Namespace) -> None:
     info, remarks = find_vmcoreinfo(vm)
     if info is None:
         remarks = [f"{remarks[0]}; crash and drgn will not know where its kernel is"]
-    cpus, remark = _registers(vm)
+    cpus, caveat = _registers(vm)
     content = notes.cpu_notes(cpus, vm.order) + ([notes.vmcoreinfo(info.text, vm.order)] if info else [])
     progress = Progress()
     try:
@@ -70,18 +70,18 @@ def _write(vm: Vm, options: argparse.Namespace) -> None:
     moved = vm.runs or is_running(vm.target, vm.pid)
     if moved:
         remarks.append("the guest ran while its memory was copied: the dump is of no one instant")
-    for one in missing(vm) + remarks + [remark]:
+    for one in missing(vm) + remarks + caveat:
         sys.stderr.write(f"vqcheck {NAME}: {shortened(one, LONGEST)}\n")
     put(_summary(vm, options.output, written, info, len(cpus), progress.seconds, moved))
 
 
-def _registers(vm: Vm) -> Tuple[Sequence[notes.Cpu], str]:
+def _registers(vm: Vm) -> Tuple[Sequence[notes.Cpu], List[str]]:
     """The CPUs' registers, and what is to be known of them."""
     try:
         known = registers(vm.target)
     except TargetError as problem:
-        return [], f"without the registers of the guest's CPUs: {problem}"
-    return known.cpus, f"registers of the guest's CPUs: {known.caveat}"
+        return [], [f"without the registers of the guest's CPUs: {problem}"]
+    return known.cpus, [f"registers: {known.caveat}"] if known.caveat else []
 
 
 def _summary(vm: Vm, output: str, written: write.Written, info: Optional[Info], cpus: int, seconds: float,

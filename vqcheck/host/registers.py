@@ -3,9 +3,9 @@
 Their types are not in `needs`, as they are large: whoever writes a dump has QEMU's debug information.
 
 Source: QEMU target/i386/cpu.h (CPUX86State), target/arm/cpu.h (CPUARMState, pstate_read()), include/hw/core/cpu.h
-(CPUState.vcpu_dirty), accel/kvm/kvm-all.c (do_kvm_cpu_synchronize_state(), kvm_cpu_exec()).
+(CPUState.vcpu_dirty, halted, stopped), accel/kvm/kvm-all.c (do_kvm_cpu_synchronize_state(), kvm_cpu_exec()).
 """
-from typing import Callable, Dict, List, NamedTuple, Sequence
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from ..target.errors import NotSupported
 from ..target.target import Member, Target
@@ -27,8 +27,8 @@ class Registers(NamedTuple):
     """Those of all CPUs, by ascending numbers."""
 
     cpus: Sequence[Cpu]
-    caveat: str
-    """Of what moment they are."""
+    caveat: Optional[str]
+    """What makes them less than exact."""
 
 
 def registers(target: Target) -> Registers:
@@ -48,9 +48,16 @@ def registers(target: Target) -> Registers:
         inside = [cpu.uint("cpu_index") for cpu in every if not cpu.flag("vcpu_dirty")]
         if inside:
             raise NotSupported(f"{runs} has the registers of {len(inside)} of {len(every)} CPUs, and QEMU has not")
-        return Registers([read(target, cpu.address) for cpu in every], "as QEMU last took them over")
-    return Registers([read(target, cpu.address) for cpu in every],
-                     "those of a CPU that was running are of the last exit from translated code")
+    return Registers([read(target, cpu.address) for cpu in every], _translated(every) if runs == TCG else None)
+
+
+def _translated(every: Sequence[View]) -> Optional[str]:
+    """Translated code keeps the program counter to itself, and writes the other registers where each block ends."""
+    running = [cpu for cpu in every if not cpu.flag("halted") and not cpu.flag("stopped")]
+    if not running:
+        return None
+    return (f"{len(running)} of {len(every)} CPUs were running translated code: their program counters may be older "
+            "than their other registers, and their stacks be shown wrongly")
 
 
 def _x86(target: Target, address: int) -> X86Cpu:
