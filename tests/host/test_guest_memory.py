@@ -135,6 +135,52 @@ def test_no_map_at_all(machine):
         guest_memory(machine)
 
 
+# virtio-mem.
+
+def with_virtio_mem(bitmap, blocks, block_size=0x1000, kind=b"virtio-mem"):
+    """A machine whose RAM region is a virtio-mem device's."""
+    machine = Backed()
+    fields = [(name, member.size) for name, member in machine.types["struct MemoryRegion"][1].items()]
+    machine.declare("struct MemoryRegion", [*fields, ("rdm", 8)])
+    for address, values in ((RAM, {"rdm": 0xA000}), (ROM, {"readonly": 1}), (VRAM, {})):
+        block = BLOCKS + address - REGIONS
+        machine.put_struct("struct MemoryRegion", address, {"ram": 1, "ram_block": block, **values})
+    machine.declare("struct VirtIOMEM", [("class", 8), ("bitmap_size", 4), ("pad", 4), ("bitmap", 8),
+                                         ("block_size", 8)])
+    machine.put_struct("struct VirtIOMEM", 0xA000, {"class": CLASS, "bitmap_size": blocks, "bitmap": 0xB000,
+                                                    "block_size": block_size})
+    machine.put(0xB000, bitmap)
+    machine.put(TYPE + 0x200, kind.ljust(64, b"\0"))
+    return machine
+
+
+def test_only_what_is_plugged_in_is_memory():
+    """Blocks 0, 1, 3 and 63 to 65 of 70; the map shows the region in two parts, the second from block 1 on."""
+    bits = (0b1011 | 1 << 63).to_bytes(8, "little") + (0b11 | 1 << 20).to_bytes(8, "little")
+    machine = with_virtio_mem(bits, 70)
+    machine.map((0x10000000, 70 * PAGE, RAM, 0), (0x20000000, 2 * PAGE, RAM, PAGE), (0x30000000, PAGE, ROM, 0))
+    assert machine.ranges() == [
+        (0x10000000, 2 * PAGE, HOST), (0x10000000 + 3 * PAGE, PAGE, HOST + 3 * PAGE),
+        (0x10000000 + 63 * PAGE, 3 * PAGE, HOST + 63 * PAGE), (0x20000000, PAGE, HOST + PAGE),
+        (0x30000000, PAGE, ROM_HOST)]
+
+
+def test_a_device_of_which_nothing_is_plugged_in():
+    assert with_virtio_mem(bytes(8), 64).map((0, 64 * PAGE, RAM, 0)).ranges() == []
+
+
+def test_a_manager_of_another_kind_takes_nothing_away():
+    machine = with_virtio_mem(bytes(8), 64, kind=b"ram-attributes")
+    assert machine.map((0, 64 * PAGE, RAM, 0)).ranges() == [(0, 64 * PAGE, HOST)]
+
+
+@pytest.mark.parametrize("blocks, size, complaint", [(1 << 30, PAGE, "claims 1073741824 blocks"),
+                                                     (64, 0, "of 0 bytes")])
+def test_a_damaged_device(blocks, size, complaint):
+    with pytest.raises(Corrupt, match=complaint):
+        with_virtio_mem(bytes(8), blocks, size).map((0, PAGE, RAM, 0)).ranges()
+
+
 # Reading.
 
 @pytest.fixture

@@ -46,6 +46,14 @@ class Paused:
         self._process.kill()
         self._process.wait()
 
+    def qemus_dump(self) -> pathlib.Path:
+        """The dump that QEMU itself writes."""
+        path = self.directory / "qemus"
+        qmp = Qmp(self._socket)
+        qmp.command("dump-guest-memory", paging=False, protocol=f"file:{path}")
+        qmp.close()
+        return path
+
     @property
     def pid(self) -> int:
         assert self._process is not None

@@ -427,6 +427,41 @@ def test_of_a_core_with_part_of_the_memory_the_rest_is_written(tmp_path: pathlib
     assert (64 << 20, 32 << 20) in held and not any(physical < 64 << 20 and size > 1 << 18 for physical, size in held)
 
 
+def _memory_backend(name: str, size: str, more: str = "") -> List[str]:
+    return ["-object", f"memory-backend-memfd,id={name},size={size},share=on{more}"]
+
+
+MAPS: Dict[str, List[str]] = {
+    "plain pc": ["-machine", "pc", "-m", "64"],
+    "microvm": ["-machine", "microvm", "-m", "64"],
+    "hot-pluggable": ["-machine", "q35,nvdimm=on", "-m", "64M,slots=4,maxmem=1G",
+                      *_memory_backend("dimm", "16M"), "-device", "pc-dimm,memdev=dimm",
+                      *_memory_backend("nv", "16M"), "-device", "nvdimm,memdev=nv",
+                      *_memory_backend("pm", "16M"), "-device", "virtio-pmem-pci,memdev=pm",
+                      *_memory_backend("vm", "64M"), "-device", "virtio-mem-pci,memdev=vm,requested-size=32M"],
+    "two nodes": ["-machine", "q35", "-m", "64", *_memory_backend("a", "32M"), *_memory_backend("b", "32M"),
+                  "-numa", "node,memdev=b", "-numa", "node,memdev=a"],
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_the_ranges_are_those_of_qemus_own_dump(name: str, tmp_path: pathlib.Path) -> None:
+    with Paused(tmp_path, *MAPS[name]) as qemu:
+        ours = dump(tmp_path / "ours", "--pid", qemu.pid)
+        qemus = Dumped(qemu.qemus_dump(), ours.done)
+    assert ours.done.status == 0, ours.done.err
+    found, expected = ([(physical, size) for physical, size, _ in one.loads()] for one in (ours, qemus))
+    assert found == expected and len(found) > 1
+    for one, other in zip(ours.loads(), qemus.loads()):
+        assert _bytes(ours, *one) == _bytes(qemus, *other)
+
+
+def _bytes(dumped: Dumped, physical: int, size: int, offset: int) -> bytes:
+    with open(dumped.path, "rb") as file:
+        file.seek(offset)
+        return file.read(size)
+
+
 def test_memory_above_four_gib_and_the_hole_below(tmp_path: pathlib.Path) -> None:
     """5 GiB of memory, three pages of which were ever written to: neither QEMU nor the dump has more afterwards."""
     below, above = 0xC0000000, 1 << 32

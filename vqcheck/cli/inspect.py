@@ -149,7 +149,7 @@ def _whose(guest: Target, host: Target, name: Optional[str]) -> Optional[str]:
     if name is None:
         return None
     try:
-        guest_walker.take(guest, name)
+        live.walker(guest_walker.take)(guest, name)
         return "guest"
     except guest_choose.UnknownDevice as problem:
         unknown = str(problem)

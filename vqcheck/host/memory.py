@@ -5,11 +5,12 @@ Source: QEMU system/memory.c (struct FlatRange), until 8.2 softmmu/memory.c; sys
 include/system/memory.h); include/exec/ramblock.h; include/qemu/int128.h.
 """
 import bisect
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional
 
 from ..target.errors import Corrupt, NullPointer, Unreadable
 from ..target.target import Target
 from ..target.view import View
+from .virtio_mem import Part, plugged
 
 MAX_RANGES = 1 << 16
 MAX_ADDRESS = 1 << 56
@@ -82,7 +83,7 @@ def guest_memory(target: Target) -> GuestMemory:
     count, first, size = view.uint("nr"), view.pointer("ranges"), target.size_of("struct FlatRange")
     if count > MAX_RANGES:
         raise Corrupt(f"QEMU's map of the guest's memory claims {count} ranges")
-    regions: Dict[int, Optional[Block]] = {}
+    regions: Dict[int, Optional[_Region]] = {}
     ranges: List[Range] = []
     end = 0
     for number in range(count):
@@ -93,13 +94,30 @@ def guest_memory(target: Target) -> GuestMemory:
             raise Corrupt(f"QEMU's map of the guest's memory has {length:#x} bytes at {start:#x}, behind what ends at "
                           f"{end:#x}")
         end = start + length
-        region = flat.pointer("mr")
-        if region not in regions:
-            regions[region] = _block(target, region)
-        block = regions[region]
-        if block is not None and length:
-            _append(ranges, Range(start, length, block.host + flat.uint("offset_in_region"), block))
+        address = flat.pointer("mr")
+        if address not in regions:
+            regions[address] = _region(target, address)
+        region = regions[address]
+        if region is not None:
+            for one in _parts(region, start, length, flat.uint("offset_in_region")):
+                _append(ranges, one)
     return GuestMemory(target, ranges)
+
+
+class _Region(NamedTuple):
+    """A region that holds data (struct MemoryRegion)."""
+
+    block: Block
+    plugged: Optional[List[Part]]
+    """Which parts of it hold any; None for all."""
+
+
+def _parts(region: _Region, start: int, length: int, offset: int) -> Iterator[Range]:
+    """The ranges of memory in `length` bytes of a region from an offset on, which the guest has at `start`."""
+    for part in [Part(offset, length)] if region.plugged is None else region.plugged:
+        first, last = max(part.offset, offset), min(part.offset + part.size, offset + length)
+        if first < last:
+            yield Range(start + first - offset, last - first, region.block.host + first, region.block)
 
 
 def _append(ranges: List[Range], one: Range) -> None:
@@ -113,7 +131,7 @@ def _append(ranges: List[Range], one: Range) -> None:
         ranges.append(one)
 
 
-def _block(target: Target, address: int) -> Optional[Block]:
+def _region(target: Target, address: int) -> Optional[_Region]:
     """What lies behind a region that holds data, as QEMU's own dumps choose; None for a device, a flash or an NVDIMM.
 
     Memory of assigned devices (ram_device) is none to be read, and a flash (rom_device) is RAM to nobody.
@@ -126,7 +144,7 @@ def _block(target: Target, address: int) -> Optional[Block]:
     if host == 0:
         raise NullPointer(f"the memory behind {region.string('name')}")
     fd = block.sint("fd")
-    return Block(
+    return _Region(Block(
         address=block.address,
         name=block.text("idstr") or region.string("name") or "?",
         host=host,
@@ -135,4 +153,4 @@ def _block(target: Target, address: int) -> Optional[Block]:
         shared=bool(block.uint("flags") & RAM_SHARED),
         fd=fd if fd >= 0 else None,
         page_size=block.uint("page_size"),
-    )
+    ), plugged(target, region))

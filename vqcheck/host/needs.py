@@ -12,7 +12,7 @@ TYPES = (
     "struct MigrationIncomingState", "struct CPUState", "struct QemuThread", "struct QemuMutex", "GArray",
     # The guest's memory
     "struct AddressSpace", "struct FlatView", "struct FlatRange", "struct MemoryRegion", "struct RAMBlock",
-    "struct HostMemoryBackend", "struct VMCoreInfoState",
+    "struct HostMemoryBackend", "struct VirtIOMEM", "struct VMCoreInfoState",
     # virtio and its transports
     "struct VirtIODevice", "struct VirtQueue", "struct VirtQueueElement", "struct VRingMemoryRegionCaches",
     "struct VirtioBusState", "struct PCIDevice", "struct PCIBus", "struct PXBDev", "struct SysBusDevice",
