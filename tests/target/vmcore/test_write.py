@@ -88,7 +88,7 @@ def test_headers_of_each_architecture(tmp_path, name, number, order):
 
 
 def test_more_pieces_than_an_elf_file_can_have():
-    with pytest.raises(ValueError, match="65535 pieces"):
+    with pytest.raises(TargetError, match="in 65535 pieces"):
         headers(X86, NOTES, [(at, 1) for at in range(0xFFFF)])
 
 

@@ -63,10 +63,13 @@ Progress = Callable[[int, int], Any]
 
 
 def headers(machine: Machine, notes: bytes, pieces: Sequence[Tuple[int, int]]) -> Tuple[bytes, List[int]]:
-    """What comes before the memory, and where each (physical address, size) of it goes in the file."""
+    """What comes before the memory, and where each (physical address, size) of it goes in the file.
+
+    Raises TargetError for too many.
+    """
     order, count = machine.order, 1 + len(pieces)
     if len(pieces) > MAX_PIECES:
-        raise ValueError(f"{len(pieces)} pieces of memory are more than an ELF file can have")
+        raise TargetError(f"the guest's memory is in {len(pieces)} pieces, more than the headers of an ELF file can name")
     first = ELF_HEADER + PROGRAM_HEADER * count
     identity = MAGIC + bytes((2, 1 if order == "<" else 2, 1)) + bytes(9)  # 64 bits, byte order, version 1
     start = struct.pack(order + "HHIQQQIHHHHHH", ET_CORE, machine.number, 1, 0, ELF_HEADER, 0, 0, ELF_HEADER,
