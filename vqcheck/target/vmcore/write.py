@@ -69,7 +69,7 @@ def headers(machine: Machine, notes: bytes, pieces: Sequence[Tuple[int, int]]) -
     """
     order, count = machine.order, 1 + len(pieces)
     if len(pieces) > MAX_PIECES:
-        raise TargetError(f"the guest's memory is in {len(pieces)} pieces, more than the headers of an ELF file can name")
+        raise TargetError(f"the guest's memory is in {len(pieces)} pieces, more than an ELF file's headers can name")
     first = ELF_HEADER + PROGRAM_HEADER * count
     identity = MAGIC + bytes((2, 1 if order == "<" else 2, 1)) + bytes(9)  # 64 bits, byte order, version 1
     start = struct.pack(order + "HHIQQQIHHHHHH", ET_CORE, machine.number, 1, 0, ELF_HEADER, 0, 0, ELF_HEADER,
