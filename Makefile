@@ -50,7 +50,7 @@ lab: $(VENV)/lab-tools
 
 lab-matrix: $(VENV)/lab-tools
 	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py tests/lab/test_kernels.py tests/lab/test_crash_kernels.py \
-		tests/lab/test_crash_arm64.py
+		tests/lab/test_crash_arm64.py tests/lab/test_inspect.py::test_a_guest_of_aarch64
 
 record: $(VENV)/lab-tools
 	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab/test_scenes.py tests/lab/test_matrix.py \

@@ -206,3 +206,51 @@ def test_a_device_that_moves_keeps_what_it_held_all_the_while():
     assert "it moved while it was read" in queue.device.absent["used_idx"]
     assert queue.held.requests == [old] and queue.held.complete is False
     assert queue.device.num_default == queue_of(first).device.num_default  # what never moves stays
+
+
+# Both sides of what runs.
+
+HUNG_HOST = incident()[1]
+BUSY_HOST = [pair(avail=100 + step, last_used=90 + step)[1] for step in range(6)]
+
+
+class InTurns:
+    """Two sides whose walks are to come, and in which order they were asked."""
+
+    def __init__(self, guest, host):
+        self.guest, self.host, self.order = list(guest), list(host), ""
+
+    def both(self):
+        return live.both(lambda: self._next("g", self.guest), lambda: self._next("h", self.host))
+
+    def _next(self, side, walks):
+        self.order += side
+        found = walks.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def test_sides_are_read_in_turns_so_that_what_stands_still_is_of_one_instant():
+    turns = InTurns([HUNG, HUNG], [HUNG_HOST, HUNG_HOST])
+    assert turns.both() == (HUNG, HUNG_HOST) and turns.order == "ghgh"
+
+
+def test_sides_of_which_one_moves_at_first_are_both_read_again():
+    turns = InTurns([HUNG] * 4, [BUSY_HOST[0], BUSY_HOST[1], HUNG_HOST, HUNG_HOST])
+    assert turns.both() == (HUNG, HUNG_HOST) and turns.order == "ghgh" * 2
+
+
+def test_of_a_side_that_goes_on_moving_only_what_belongs_together_is_left():
+    guest, host = InTurns(BUSY, [HUNG_HOST] * 6).both()
+    assert host is HUNG_HOST
+    assert queue_of(guest).ring is None and queue_of(guest).absent["ring"].startswith("it moved while it was read")
+    guest, host = InTurns([HUNG] * 6, BUSY_HOST).both()
+    assert guest is HUNG and queue_of(host).ring is None and queue_of(host).device.used_idx is None
+
+
+def test_torn_walks_of_either_side():
+    torn = Unreadable(0x1000, 8, "not mapped")
+    assert InTurns([torn, HUNG, HUNG, HUNG, HUNG], [torn, HUNG_HOST, HUNG_HOST]).both() == (HUNG, HUNG_HOST)
+    with pytest.raises(Corrupt, match="in 3 attempts"):
+        InTurns([HUNG] * 9, [torn] * 9).both()

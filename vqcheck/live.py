@@ -1,5 +1,5 @@
-"""A snapshot of a kernel or a process that may be running meanwhile."""
-from typing import Callable, Optional
+"""A snapshot of a kernel or a process that may be running meanwhile, or of both."""
+from typing import Callable, Optional, Tuple
 
 from .snapshot import moving
 from .snapshot.model import Snapshot
@@ -37,3 +37,22 @@ def _twice(walk: Walker, target: Target, name: Optional[str]) -> Snapshot:
     if isinstance(target, Recorder):
         target.bundle.asked.update(moving.to_words(moves))
     return moving.without(first, moves)
+
+
+def both(first: Callable[[], Snapshot], second: Callable[[], Snapshot]) -> Tuple[Snapshot, Snapshot]:
+    """Snapshots of two sides that run meanwhile, taken in turns: the one, the other, and each again.
+
+    What did not move in either was still from the first look at the second side to the second at the first, so that
+    both are of one instant; of what moved only that is left which belongs together.
+    """
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            one, other = first(), second()
+            moves, others = moving.moved(one, first()), moving.moved(other, second())
+        except (Corrupt, NullPointer, Unreadable) as problem:
+            if not left:
+                raise Corrupt(f"{problem} (in {ATTEMPTS} attempts: what runs changes while it is read)")
+            continue
+        if not (moves or others) or not left:
+            break
+    return moving.without(one, moves), moving.without(other, others)

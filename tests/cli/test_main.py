@@ -13,7 +13,8 @@ from vqcheck.cli import main as main_module
 from vqcheck.cli import show
 from vqcheck.snapshot.write import to_json
 
-VERBS = ["merge", "diff", "rules", "explain", "guest", "host", "layout", "show", "validate", "schema", "replay", "demo", "paths", "gdb", "crash"]
+VERBS = ["inspect", "merge", "diff", "rules", "explain", "guest", "host", "vmcore", "layout", "show", "validate",
+         "schema", "replay", "demo", "paths", "gdb", "crash"]
 
 
 def test_the_verbs_are_all_there():

@@ -117,7 +117,8 @@ IDENTITY = (
 def one_core(make: Any) -> Any:
     """Both sides out of one core of QEMU."""
     def snapshots() -> Any:
-        return tuple(side._replace(capture=side.capture._replace(method="core", source="qemu.core")) for side in make())
+        return tuple(side._replace(capture=side.capture._replace(method="core",
+                                                                 instant="qemu.core 1")) for side in make())
     return snapshots
 
 

@@ -19,7 +19,7 @@ from .verb import FAILED, OK, Failed, put, put_snapshot
 NAME = "host"
 SUMMARY = "Show QEMU's view of its virtqueues, from a live process without stopping it, or from its core."
 EXAMPLES = """\
-  vqcheck host --pid PID                                   all devices; pgrep(1) finds the process of a VM
+  vqcheck host --pid PID                                   all devices; `pgrep qemu` finds the VMs
   vqcheck host --pid PID virtio-disk1                      one in full: who holds its requests, where threads stand
   vqcheck host --pid PID virtio-disk1 -o host.json         the snapshot for `vqcheck merge`
   vqcheck host --pid PID --stop virtio-disk1               in one go by gdb, QEMU stopped for a tenth of a second

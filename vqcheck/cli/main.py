@@ -16,6 +16,7 @@ from . import (
     explain,
     guest,
     host,
+    inspect,
     layout,
     merge,
     paths,
@@ -26,11 +27,12 @@ from . import (
     schema,
     show,
     validate,
+    vmcore,
 )
 from .verb import BROKEN_PIPE, FAILED, INTERRUPTED, OK, Failed, Verb
 
-VERBS: Tuple[Verb, ...] = (merge, diff, rules, explain, guest, host, layout, show, validate, schema, replay, demo,
-                           paths, run_gdb, run_crash)
+VERBS: Tuple[Verb, ...] = (inspect, merge, diff, rules, explain, guest, host, vmcore, layout, show, validate,
+                           schema, replay, demo, paths, run_gdb, run_crash)
 
 PASSED_ON: Dict[str, Verb] = {run_gdb.NAME: run_gdb, run_crash.NAME: run_crash}
 """Verbs whose arguments are another program's, to be handed over untouched."""
@@ -39,6 +41,8 @@ SUMMARY = "Tell who lost which event when a virtual machine's virtio I/O hangs."
 
 EPILOG = """\
 from a hang to a verdict:
+  $ vqcheck inspect --core qemu.core vdb       out of one core of QEMU that holds the guest's memory
+or from two captures:
   crash> vqstate vdb -o guest.json             in crash, on a dump of the guest's memory
   (gdb) vq-host virtio-disk1 -o host.json      in gdb, on the QEMU process or its core
   $ vqcheck merge guest.json host.json         says which side lost which event

@@ -8,7 +8,7 @@ from ..snapshot.kinds import Hex
 from ..snapshot.model import GUEST, SCHEMA_VERSION, Capture, Device, Features, Producer, Queue, Snapshot
 from ..target.absence import Absences
 from ..target.errors import Corrupt, TargetError
-from ..target.target import Target
+from ..target.target import Identity, Target
 from ..virtio import devices
 from ..virtio.features import feature_names
 from . import clock, cpus, system, virtqueue
@@ -31,14 +31,15 @@ def take(target: Target, name: Optional[str] = None) -> Snapshot:
     TargetErrors.
     """
     absent = Absences()
+    identity = target.identity()
     now = absent.take("clock_ns", clock.clock, target)
     if now is None:
-        absent["time"] = absent["uptime_ns"] = absent["clock_ns"]
+        absent["uptime_ns"] = absent["clock_ns"]
     clock_ns = now and now.monotonic_ns
     every, lost = _candidates(target, clock_ns)
     chosen = choose(target, every, name, lost)
     irqs = Irqs(target)
-    identity = target.identity()
+    time, time_source = _time(identity, now, absent)
     return Snapshot(
         schema=SCHEMA_VERSION,
         side=GUEST,
@@ -46,8 +47,8 @@ def take(target: Target, name: Optional[str] = None) -> Snapshot:
         target=system.system(target),
         capture=Capture(
             method=identity.method,
-            time=now and _iso(now.realtime),
-            time_source="the guest's clock at its last tick" if now else None,
+            time=time,
+            time_source=time_source,
             source=identity.source,
             clock_ns=clock_ns,
             uptime_ns=now and now.boottime_ns,
@@ -58,6 +59,16 @@ def take(target: Target, name: Optional[str] = None) -> Snapshot:
         devices=[_device(target, one, irqs) for one in chosen],
         absent={"devices": lost} if lost and name is None else {},
     )
+
+
+def _time(identity: Identity, now: Optional[clock.Clock], absent: Absences) -> Tuple[Optional[str], Optional[str]]:
+    """When it was, and who says so: whoever caught the memory, else the guest."""
+    if identity.time is not None:
+        return _iso(int(identity.time)), identity.time_source
+    if now is None:
+        absent["time"] = absent["clock_ns"]
+        return None, None
+    return _iso(now.realtime), "the guest's clock at its last tick"
 
 
 def _iso(seconds: float) -> str:

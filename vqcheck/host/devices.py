@@ -7,7 +7,7 @@ Source: QEMU hw/virtio/virtio.c (virtio_init()), system/runstate.c, hw/core/bus.
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Set
 
 from ..target.absence import Absences
-from ..target.errors import Corrupt, NotSupported, TargetError
+from ..target.errors import Corrupt, TargetError
 from ..target.target import Target
 from ..target.view import View
 from ..virtio import features
@@ -52,10 +52,18 @@ class UnknownDevice(TargetError):
 
 def devices(target: Target) -> List[Found]:
     """All virtio devices, in the order in which they were realized."""
-    reasons = Absences()
-    addresses = reasons.take("handlers", by_run_state_handlers, target) or reasons.take("buses", by_buses, target)
-    if addresses is None:
-        raise NotSupported(reasons.get("handlers") or reasons["buses"])
+    addresses: List[int] = []
+    problem: Optional[TargetError] = None
+    try:
+        addresses = by_run_state_handlers(target)
+    except TargetError as reason:
+        problem = reason
+    if not addresses:
+        try:
+            addresses = by_buses(target)
+        except TargetError:
+            if problem is not None:
+                raise problem  # what is missing there is missing for everything
     return [_found(target, address) for address in addresses]
 
 

@@ -10,6 +10,9 @@ TYPES = (
     "struct Object", "struct ObjectClass", "struct ObjectProperty", "struct TypeImpl", "struct QEnumLookup",
     "struct DeviceState", "struct BusState", "struct BusChild", "struct MachineState", "struct VMChangeStateEntry",
     "struct MigrationIncomingState", "struct CPUState", "struct QemuThread", "struct QemuMutex", "GArray",
+    # The guest's memory
+    "struct AddressSpace", "struct FlatView", "struct FlatRange", "struct MemoryRegion", "struct RAMBlock",
+    "struct HostMemoryBackend", "struct VirtIOMEM", "struct VMCoreInfoState",
     # virtio and its transports
     "struct VirtIODevice", "struct VirtQueue", "struct VirtQueueElement", "struct VRingMemoryRegionCaches",
     "struct VirtioBusState", "struct PCIDevice", "struct PCIBus", "struct PXBDev", "struct SysBusDevice",
@@ -41,7 +44,7 @@ SYMBOLS = (
     "vm_change_state_head", "main_system_bus", "current_machine", "current_run_state", "current_incoming",
     "qemu_name", "qemu_uuid", "qemu_uuid_set", "cpus", "cpus_queue", "io_thread",
     "qemu_aio_context", "iohandler_ctx", "block_backends", "reader_queue", "vhost_devices", "kvm_state",
-    "bql", "qemu_global_mutex",
+    "bql", "qemu_global_mutex", "address_space_memory",
     # Names of enumerations' values
     "RunState_lookup", "MigrationStatus_lookup", "BlockDeviceIoStatus_lookup", "BlockdevOnError_lookup",
     # Where the program begins, by which its place is known

@@ -49,7 +49,7 @@ class Process:
         return QemuState(
             run_state=self.run_state,
             accelerator=absent.take("accelerator", accelerator, target),
-            incoming=absent.take("incoming", _incoming, target),
+            incoming=absent.take("incoming", incoming, target),
             bql_owner=absent.take("bql_owner", _bql_owner, target),
             loops=[loop_state(target, loop, self.loops.iothreads.get(loop.name)) for loop in self.loops.all()],
             absent=dict(absent),
@@ -70,7 +70,7 @@ def accelerator(target: Target) -> str:
     raise NotSupported("this QEMU does not keep its accelerator with the machine")
 
 
-def _incoming(target: Target) -> str:
+def incoming(target: Target) -> str:
     """The state of an incoming migration (enum MigrationStatus), which that of a VM that began here never leaves."""
     address = static_pointer(target, "current_incoming")
     if address == 0:

@@ -86,6 +86,7 @@ class Capture(NamedTuple):
     clock_ns: the guest kernel's monotonic clock at its last tick, or the host's, in nanoseconds; ages count up to it.
     uptime_ns: nanoseconds since the guest booted, as /proc/uptime counts them, up to the same tick.
     cpus_online: the guest's CPUs that are online, as a list like 0-3,8.
+    instant: the same words in the snapshots of two sides that were read at one stopped instant; null for others.
     pause_ns: for how long QEMU stood still for the capture, in nanoseconds; 0 where it was not stopped.
     warnings: what makes the snapshot less trustworthy than others.
     observation: what a person saw besides.
@@ -99,6 +100,7 @@ class Capture(NamedTuple):
     clock_ns: Optional[U64] = None
     uptime_ns: Optional[U64] = None
     cpus_online: Optional[str] = None
+    instant: Optional[str] = None
     pause_ns: Optional[U64] = None
     warnings: Optional[List[str]] = None
     observation: Optional[Observation] = None

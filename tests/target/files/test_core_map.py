@@ -3,11 +3,13 @@ import struct
 
 import pytest
 
-from vqcheck.target.files.core_map import NT_AUXV, NT_FILE, NotACore, missing, read_core_map
+from vqcheck.target.files.core_map import NT_AUXV, NT_FILE, Held, NotACore, Segment, held, missing, read_core_map
 from vqcheck.target.files.elf import PT_LOAD, PT_NOTE
 
 RAM, TEXT, STACK, SHM = 0x7F0000000000, 0x555500000000, 0x7FFF00000000, 0x7E0000000000
 PROGRAM = "/usr/bin/qemu"
+LENGTH = 0x2000
+"""Bytes of a made-up core: what its largest segment claims of it."""
 
 
 def core_file(tmp_path, wide=True, order="<"):
@@ -35,7 +37,7 @@ def core_file(tmp_path, wide=True, order="<"):
     shape = "HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"
     header = struct.pack(order + shape, 4, 62, 1, 0, table, 0, 0, header_size, entry_size, len(entries), 0, 0, 0)
     path = tmp_path / "core"
-    path.write_bytes(ident + header + b"".join(entries) + note)
+    path.write_bytes((ident + header + b"".join(entries) + note).ljust(LENGTH, b"\0"))
     return str(path)
 
 
@@ -87,6 +89,30 @@ def test_guest_ram_in_a_file_is_not_taken_from_the_file_of_today(core):
 
 def test_an_address_of_no_mapping(core):
     assert missing(core, 0x10, 4, [PROGRAM]) == "not in the core file"
+
+
+def test_what_of_a_range_the_file_holds(core):
+    assert held(core, STACK + 0x1000, 0x2000) == [Held(STACK + 0x1000, 0x1000, 0x1000)]
+    assert held(core, STACK - 0x1000, 0x8000) == [Held(STACK, 0x2000, 0)]
+    assert held(core, RAM, 0x100000) == held(core, STACK + 0x2000, 0x10) == held(core, 0x10, 0x10) == []
+
+
+def test_a_range_over_several_segments(core):
+    pieces = core._replace(segments=[Segment(0x1000, 0x1000, 0x1000, 0x100), Segment(0x2000, 0x800, 0x1000, 0x5000),
+                                     Segment(0x4000, 0x1000, 0x1000, 0x9000)], starts=[0x1000, 0x2000, 0x4000])
+    assert held(pieces, 0x800, 0x4000) == [Held(0x1000, 0x1000, 0x100), Held(0x2000, 0x800, 0x5000),
+                                           Held(0x4000, 0x800, 0x9000)]
+
+
+def test_a_core_that_is_cut_off_holds_less_and_says_so(tmp_path):
+    path = core_file(tmp_path)
+    whole = read_core_map(path)
+    with open(path, "r+b") as file:
+        file.truncate(LENGTH - 0x800)
+    core = read_core_map(path)
+    assert whole.cut is None and core.cut == "the core is cut off: it has 6144 bytes of 8192"
+    assert missing(core, STACK, 0x1800, []) is None and core.cut in missing(core, STACK, 0x1801, [])
+    assert held(core, STACK, 0x2000) == [Held(STACK, 0x1800, 0)]
 
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF", b"PK\x03\x04" + bytes(100), b"\x7fELF\x02\x01" + bytes(20)])

@@ -71,3 +71,31 @@ def test_what_only_looks_like_it(file):
 def test_a_guest_that_writes_it_a_thousand_times(file):
     memory = b"".join(note(b"VMCOREINFO\0", 0, INFO + b"NUMBER=%d\n" % number) for number in range(1000))
     assert len(list(vmcore_file.search_vmcoreinfo(file(memory)))) == vmcore_file.MAX_FOUND
+
+
+@pytest.mark.parametrize("shift", range(-13, 14))
+def test_a_note_on_the_border_of_what_is_searched_at_a_time(shift, monkeypatch):
+    monkeypatch.setattr(vmcore_file, "CHUNK", 512)
+    whole = note(b"VMCOREINFO\0", 0, INFO)
+    memory = bytes(1024 - 12 + shift) + whole + bytes(1000)
+    found = list(vmcore_file.search_memory([(0, len(memory))], lambda at, size: memory[at:at + size]))
+    assert found == [INFO]
+
+
+def test_memory_in_pieces_that_follow_each_other():
+    whole = note(b"VMCOREINFO\0", 0, INFO)
+    memory = bytes(0x800) + whole + bytes(0x800)
+    border = 0x800 + 60  # in the text
+    pieces = [(0, border), (border, len(memory) - border)]
+    assert list(vmcore_file.search_memory(pieces, lambda at, size: memory[at:at + size])) == [INFO]
+
+
+@pytest.mark.parametrize("raw", [b"", b"\0" * 11, note(b"VMCOREINFO\0", 0, b"something else"), note(b"CORE\0", 0, INFO),
+                                 struct.pack("<III", 11, 0xFFFFFFFF, 0) + b"VMCOREINFO\0\0" + INFO])
+def test_bytes_that_are_no_note(raw):
+    assert vmcore_file.note_text(raw) is None
+
+
+def test_the_note_with_room_behind_it():
+    assert vmcore_file.note_text(note(b"VMCOREINFO\0", 0, INFO) + bytes(1000)) == INFO
+    assert vmcore_file.note_text(note(b"VMCOREINFO\0", 0, INFO, ">"), ">") == INFO

@@ -20,7 +20,7 @@ REQUESTS = ("head", "place", "op", "bytes", "sector", "tag", "waits", "QEMU\nhas
 WORST_FIRST = {FAULT: 0, CANNOT_JUDGE: 1, HEALTHY: 2}
 
 DETAIL_LIMIT = 20
-"""Queues told in full, unless all are asked for; of more than that the healthy ones are only counted."""
+"""Queues told in full, unless all are asked for; healthy ones are only named, or counted."""
 
 REQUEST_LIMIT = 10
 """Requests of a queue that are listed."""
@@ -30,7 +30,7 @@ def show(verdict: Verdict, verbose: bool = False, every: bool = False, paint: Pa
     """The verdict in full, the worst queue first.
 
     verbose: every rule that was tried, and why it does not hold.
-    every: all queues, however many, after a summary.
+    every: all queues in full, those that are well too, after a summary.
     """
     blocks = [_first_line(verdict, paint)]
     queues = sorted(verdict.queues, key=lambda one: (WORST_FIRST[one.status], _severity(one)))
@@ -38,10 +38,11 @@ def show(verdict: Verdict, verbose: bool = False, every: bool = False, paint: Pa
         blocks.append(_summary(queues))
     for finding in verdict.findings:
         blocks += finding_text.show(finding, verdict.headline, paint, verbose)
-    limit = len(queues) if every else DETAIL_LIMIT
-    told = queues if len(queues) <= limit else [one for one in queues if one.status != HEALTHY][:limit]
+    told = queues if every or len(queues) == 1 else [one for one in queues if one.status != HEALTHY][:DETAIL_LIMIT]
     for queue in told:
         blocks += _queue(queue, len(queues) == 1, verbose, paint)
+    if not told and len(queues) <= DETAIL_LIMIT:
+        blocks.append(table([(*_where(one), one.headline) for one in queues], ("device", "queue", "role", "")))
     if len(told) < len(queues):
         blocks.append(f"{len(told)} of {plural(len(queues), 'queue')} told in full; --all tells every one.")
     if verdict.reasons:
@@ -73,6 +74,11 @@ def _summary(queues: Sequence[QueueVerdict]) -> str:
                 for (rule, slug, certainty), found in sorted(rules.items(), key=lambda item: -len(item[1]))]
         lines += ["", table(rows, ("rule", "", "", "queues", "for one"))]
     return "\n".join(lines)
+
+
+def _where(queue: QueueVerdict) -> Tuple[str, int, str]:
+    """The device by both its names, the queue's index and what it is for."""
+    return f"{escape(queue.guest_device)} = {escape(queue.host_device)}", queue.queue_index, escape(queue.role)
 
 
 def _queue(queue: QueueVerdict, alone: bool, verbose: bool, paint: Paint) -> List[str]:

@@ -25,15 +25,16 @@ def open_dump(vmcore: str, use: Use) -> Opened:
     # libkdumpfile does not find the architecture in QEMU's kdumps.
     machine = None if dump.kind == ELF else MACHINES.get(dump.machine or use.layout.about.machine or "")
     platform = None if machine is None else drgn.Platform(machine)
-    return read_dump(vmcore, dump, platform, lambda memory: _finished(memory, use))
+    return read_dump(vmcore, dump, platform, lambda memory: with_layout(memory, use))
 
 
 def open_live(use: Use) -> Opened:
     """The kernel that this process runs on.  Raises CannotOpen, LayoutMismatch and OSError."""
-    return read_live(lambda memory: _finished(memory, use))
+    return read_live(lambda memory: with_layout(memory, use))
 
 
-def _finished(memory: Memory, use: Use) -> Opened:
+def with_layout(memory: Memory, use: Use) -> Opened:
+    """The kernel in that memory.  Raises LayoutMismatch."""
     memory.program.set_enabled_debug_info_finders([])
-    target = DrgnTarget(memory.program, memory.source, memory.vmcoreinfo.get("BUILD-ID"))
+    target = DrgnTarget(memory.program, memory.source, memory.vmcoreinfo.get("BUILD-ID"), memory.caught)
     return Opened(on_kernel(use, target, memory.vmcoreinfo, memory.found), memory.notes())

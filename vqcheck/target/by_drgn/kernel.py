@@ -12,7 +12,7 @@ from ..files import elf, kernel_files, vmcore_file
 from ..files.vmcore_file import ELF, DumpFile
 from .debug_info import attach_kernel, load_modules, memory_build_id
 from .memory import add_physical_memory
-from .target import DrgnTarget
+from .target import Caught, DrgnTarget
 from .warnings import heard
 
 KCORE = "/proc/kcore"
@@ -55,11 +55,17 @@ class Memory(NamedTuple):
     """Whether VMCOREINFO was merely found in it: then what is in memory must prove that it is the kernel's."""
     warnings: List[str]
     """What drgn warned of so far."""
+    caught: Optional[Caught] = None
+    """Set where `source` is not a dump of its memory."""
 
     def notes(self) -> List[str]:
         """What the user is to know of it, a line each."""
-        found = [f"{self.source} lacks VMCOREINFO in its headers; the kernel's was found in its memory"]
-        return (found if self.found else []) + _cut_off(self.source) + [
+        found: List[str] = []
+        if self.caught is None:
+            if self.found:
+                found.append(f"{self.source} lacks VMCOREINFO in its headers; the kernel's was found in its memory")
+            found += _cut_off(self.source)
+        return found + [
             f"drgn: {warning}" for warning in dict.fromkeys(self.warnings)
             if not any(known in warning for known in SAID_OTHERWISE)][:MAX_WARNINGS]
 
@@ -77,15 +83,15 @@ def open_dump(vmcore: str, vmlinux: Optional[str] = None, modules: Optional[str]
     """
     dump = identify(vmcore)
     if vmlinux is not None:
-        _check_vmlinux(vmlinux, vmcore, dump)
-    return read_dump(vmcore, dump, _platform(dump, vmlinux), lambda memory: _finished(memory, vmlinux, modules))
+        check_vmlinux(vmlinux, vmcore, dump)
+    return read_dump(vmcore, dump, _platform(dump, vmlinux), lambda memory: with_debug_info(memory, vmlinux, modules))
 
 
 def open_live(vmlinux: Optional[str] = None, modules: Optional[str] = None) -> DrgnTarget:
     """The kernel that this process runs on, through /proc/kcore.  Raises CannotOpen and OSError."""
     if vmlinux is not None:
-        _check_vmlinux(vmlinux)
-    return read_live(lambda memory: _finished(memory, vmlinux, modules))
+        check_vmlinux(vmlinux)
+    return read_live(lambda memory: with_debug_info(memory, vmlinux, modules))
 
 
 def identify(vmcore: str) -> DumpFile:
@@ -129,7 +135,7 @@ def _vmcoreinfo(program: "drgn.Program") -> Dict[str, str]:
     return vmcore_file.parse_vmcoreinfo(program["VMCOREINFO"].string_())
 
 
-def _check_vmlinux(vmlinux: str, vmcore: Optional[str] = None, dump: Optional[DumpFile] = None) -> None:
+def check_vmlinux(vmlinux: str, vmcore: Optional[str] = None, dump: Optional[DumpFile] = None) -> None:
     header = elf.header_of(vmlinux)
     if header is None:
         raise CannotOpen(f"{vmlinux}: not an ELF file; wanted is vmlinux, the kernel with debug information, and not "
@@ -157,7 +163,7 @@ def _program(vmcore: str, platform: "Optional[drgn.Platform]",
     if not program.flags & drgn.ProgramFlags.IS_LINUX_KERNEL:
         if _is_process(program):
             raise CannotOpen(f"{vmcore}: the core of a process, and not a dump of a machine's memory. A core of QEMU "
-                             "is for `vq-host` in gdb; a dump of the guest can be made from it (docs/capturing.md)")
+                             "is for `vqcheck inspect`, and for `vq-host` in gdb; `vqcheck vmcore` makes a dump of it")
         return None
     _check_pages(program, vmcore)
     return program
@@ -223,8 +229,8 @@ def _searched(vmcore: str, dump: DumpFile, platform: "Optional[drgn.Platform]", 
     raise CannotOpen(f"{vmcore}: {NO_VMCOREINFO}. None was found in its memory either")
 
 
-def _finished(memory: Memory, vmlinux: Optional[str], modules: Optional[str]) -> DrgnTarget:
-    """The target, with its debug information."""
+def with_debug_info(memory: Memory, vmlinux: Optional[str], modules: Optional[str]) -> DrgnTarget:
+    """The target, with its debug information.  Raises CannotOpen and OSError."""
     where, program = memory.source or "the running kernel", memory.program
     release, build_id = memory.vmcoreinfo.get("OSRELEASE"), memory.vmcoreinfo.get("BUILD-ID")
     attached = attach_kernel(program, vmlinux, release, build_id)
@@ -236,7 +242,7 @@ def _finished(memory: Memory, vmlinux: Optional[str], modules: Optional[str]) ->
         if seen != attached.build_id:
             raise CannotOpen(f"{where}: {attached.path} is not its kernel: the file's build id is {attached.build_id}, "
                              f"and in memory, where that kernel has it, is {seen or 'none'}")
-    target = DrgnTarget(program, memory.source, attached.build_id)
+    target = DrgnTarget(program, memory.source, attached.build_id, memory.caught)
     missing = load_modules(program, modules, release or "", attached.path or "")
     target.notes += memory.notes() + missing
     return target

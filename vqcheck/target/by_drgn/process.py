@@ -28,6 +28,12 @@ NO_DEBUG_INFO = ("Debian and Ubuntu: package qemu-system-x86-dbgsym from the deb
                  "`dnf debuginfo-install qemu-kvm-core`; or a layout file with --layout")
 
 
+NAMES = ("qemu", "kvm")
+"""What the names of QEMU's binaries have in them."""
+
+NO_PROCESS = "no core of a process, as it has no auxiliary vector. A dump of a guest's memory is for `vqcheck guest`"
+
+
 class CannotOpen(TargetError):
     """There is no process to be read there; the text says why, and what to do."""
 
@@ -173,6 +179,12 @@ class ProcessTarget(DrgnTarget):
         assert self._pid is not None
         return proc.auxv(self._pid)
 
+    def _stopped(self) -> bool:
+        try:
+            return self._pid is not None and proc.stopped(self._pid)
+        except NotSupported:
+            return False
+
     def identity(self) -> Identity:
         live = self.core is None
         return Identity(
@@ -184,7 +196,7 @@ class ProcessTarget(DrgnTarget):
             machine=machine_name(self.program.platform),
             time=time.time() if live else os.path.getmtime(self._source or ""),
             time_source="this machine's clock" if live else "the core file's time stamp",
-            runs=live or None,
+            runs=(live and not self._stopped()) or None,
             monotonic_ns=time.monotonic_ns() if live else None,
         )
 
@@ -212,8 +224,7 @@ def open_core(core: str, exe: Optional[str] = None, bare: bool = False) -> Proce
     except NotACore as problem:
         raise CannotOpen(f"{core}: no core of a process: {problem}")
     if not core_map.auxv:
-        raise CannotOpen(f"{core}: no core of a process, as it has no auxiliary vector. A dump of a guest's memory is "
-                         "for `vqcheck guest`")
+        raise CannotOpen(f"{core}: {core_map.cut or NO_PROCESS}")
     program = drgn.Program()
     try:
         program.set_core_dump(core)
@@ -237,7 +248,7 @@ def open_pid(pid: int, exe: Optional[str] = None, bare: bool = False) -> Process
                          "kernel.yama.ptrace_scope 0")
     except FileNotFoundError:
         raise CannotOpen(f"there is no process {pid}")
-    # drgn's own reader takes an address beyond the address space for an error, and gives up a stack that leads there.
+    # drgn's own reader takes an address beyond the address space for an error that ends a stack's unwinding.
     program.add_memory_segment(0, (1 << 64) - 1, _reader(pid))
     _load(program, exe, f"process {pid}", bare)
     return ProcessTarget(program, None, pid, None)
@@ -272,12 +283,17 @@ def _load(program: "drgn.Program", exe: Optional[str], where: str, bare: bool) -
     except Exception:  # MissingDebugInfoError for the libraries; what counts is QEMU's own
         pass
     main = program.main_module()
-    if bare or not main.wants_debug_file():
+    if bare:
         return
     theirs = main.build_id.hex() if main.build_id else "not known"
     ours = elf.build_id(exe) if exe else None
-    if ours is not None and ours != theirs:
+    if ours is not None and ours != theirs:  # to be told, whether or not the right one was found somewhere else
         raise CannotOpen(f"{where}: its QEMU has the build id {theirs}, and {exe} is another one: {ours}")
+    if not main.wants_debug_file():
+        return
+    name = os.path.basename(main.name)
+    if not any(word in name for word in NAMES):
+        raise CannotOpen(f"{where}: it is of {main.name}, which is no QEMU")
     raise CannotOpen(f"{where}: no debug information for {main.name} (build id {theirs}). {NO_DEBUG_INFO}")
 
 

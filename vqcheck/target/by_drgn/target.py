@@ -3,7 +3,7 @@
 Needs the drgn package (`pip install vqcheck[drgn]`); nothing else imports this module.
 """
 import os
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import drgn
 
@@ -35,11 +35,23 @@ def machine_name(platform: "Optional[drgn.Platform]") -> Optional[str]:
     return MACHINES[platform.arch][not platform.flags & drgn.PlatformFlags.IS_LITTLE_ENDIAN]
 
 
+class Caught(NamedTuple):
+    """How and when a guest's memory was caught that lies in another process's; as in Identity."""
+
+    method: str
+    source: Optional[str]
+    time: Optional[float]
+    time_source: Optional[str]
+    runs: Optional[bool]
+
+
 class DrgnTarget(Target):
     """Answers from a drgn.Program that has its memory and its debug information."""
 
-    def __init__(self, program: "drgn.Program", source: Optional[str] = None, build_id: Optional[str] = None) -> None:
+    def __init__(self, program: "drgn.Program", source: Optional[str] = None, build_id: Optional[str] = None,
+                 caught: Optional[Caught] = None) -> None:
         self.program = program
+        self._caught = caught
         self.notes: List[str] = []
         """What is missing, for the user to know; a line each."""
         self._source = source
@@ -97,13 +109,22 @@ class DrgnTarget(Target):
         raise NotSupported("the stacks of a guest's CPUs are not in its memory")
 
     def identity(self) -> Identity:
+        if self._caught is not None:
+            return self._identity(self._caught)
         kernel = bool(self.program.flags & drgn.ProgramFlags.IS_LINUX_KERNEL)
         live = bool(self.program.flags & drgn.ProgramFlags.IS_LIVE)
+        method = "live" if live else "dump" if kernel else "core"
+        source = os.path.basename(self._source) if self._source else None
+        return self._identity(Caught(method, source, None, None, live or None))
+
+    def _identity(self, caught: Caught) -> Identity:
         return Identity(
             debugger=f"drgn {drgn.__version__}",
-            method="live" if live else "dump" if kernel else "core",
-            source=os.path.basename(self._source) if self._source else None,
+            method=caught.method,
+            source=caught.source,
             build_id=self._build_id,
             machine=machine_name(self.program.platform),
-            runs=live or None,
+            time=caught.time,
+            time_source=caught.time_source,
+            runs=caught.runs,
         )

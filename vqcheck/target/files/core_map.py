@@ -46,6 +46,8 @@ class CoreMap(NamedTuple):
     """The auxiliary vector of the process (getauxval(3))."""
     starts: List[int]
     """The addresses of the segments."""
+    cut: Optional[str] = None
+    """That the file is shorter than its headers say, in words; None where it is not."""
 
     def segment(self, address: int) -> Optional[Segment]:
         """The segment that holds the byte at an address, or would if it were in the file."""
@@ -54,6 +56,15 @@ class CoreMap(NamedTuple):
             return None
         found = self.segments[at]
         return found if address < found.address + found.size else None
+
+
+class Held(NamedTuple):
+    """Memory of the process that the file holds; all in bytes."""
+
+    address: int
+    size: int
+    offset: int
+    """Where it lies in the file."""
 
 
 class NotACore(ValueError):
@@ -88,10 +99,28 @@ def missing(core: CoreMap, address: int, size: int, own_files: Iterable[str]) ->
                 return None
             return (f"not in the core file: it was a mapping of {mapping.path}, whose content is not the process's "
                     "memory of that moment")
+    if core.cut is not None and core.segment(at) is not None:
+        return f"not in the core file: {core.cut}"
     if core.segment(at) is not None:
         return ("not in the core file, which left this mapping out (guest RAM with dump-guest-core=off or dump=off, "
                 "or on huge pages that coredump_filter excludes)")
     return "not in the core file"
+
+
+def held(core: CoreMap, address: int, size: int) -> List[Held]:
+    """What the file holds of a range, by ascending addresses."""
+    found: List[Held] = []
+    at, end = address, address + size
+    while at < end:
+        segment = core.segment(at)
+        stop = min(end, segment.address + segment.in_file) if segment else at
+        if segment is not None and at < stop:
+            found.append(Held(at, stop - at, segment.offset + at - segment.address))
+            at = stop
+            continue
+        following = bisect.bisect_right(core.starts, at)
+        at = core.starts[following] if following < len(core.starts) else end
+    return found
 
 
 def mapped_file(core: CoreMap, address: int) -> Optional[str]:
@@ -117,7 +146,8 @@ def _read(core: BinaryIO) -> CoreMap:
     mappings: List[Mapping] = []
     auxv: Dict[int, int] = {}
     word = header.order + ("Q" if header.wide else "I")
-    for one in elf.read_program_headers(core, header):
+    headers = list(elf.read_program_headers(core, header))
+    for one in headers:
         if one.kind == PT_LOAD:
             segments.append(Segment(one.address, one.in_file, one.size, one.offset))
         elif one.kind == PT_NOTE:
@@ -127,8 +157,16 @@ def _read(core: BinaryIO) -> CoreMap:
                     mappings += _mappings(content, word)
                 elif kind == NT_AUXV:
                     auxv.update(auxiliary_vector(content, word))
+    whole = max((one.offset + one.in_file for one in headers), default=0)
+    there = os.fstat(core.fileno()).st_size
     segments.sort()
-    return CoreMap(segments, mappings, auxv, [one.address for one in segments])
+    return CoreMap([_there(one, there) for one in segments], mappings, auxv, [one.address for one in segments],
+                   f"the core is cut off: it has {there} bytes of {whole}" if there < whole else None)
+
+
+def _there(segment: Segment, length: int) -> Segment:
+    """A segment with what a file of that length can have of it."""
+    return segment._replace(in_file=max(0, min(segment.in_file, segment.size, length - segment.offset)))
 
 
 def auxiliary_vector(raw: bytes, word: str = "<Q") -> Dict[int, int]:

@@ -1,13 +1,29 @@
 """What /proc says of a live process, without a debugger and without touching it.
 
-Source: Linux Documentation/filesystems/proc.rst; fs/proc/base.c (proc_pid_syscall()), fs/eventfd.c.
+Source: Linux Documentation/filesystems/proc.rst; fs/proc/base.c (proc_pid_syscall()), fs/proc/array.c
+(task_state_array), fs/eventfd.c.
 """
 import os
 import re
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ..errors import NotSupported
 from .core_map import auxiliary_vector
+
+
+class Mapped(NamedTuple):
+    """A mapping of a process."""
+
+    start: int
+    end: int
+    shared: bool
+    offset: int
+    """Where in the file it begins."""
+    device: Tuple[int, int]
+    """Major and minor number of the file's device."""
+    inode: int
+    """0 where there is no file."""
+    path: str
 
 
 class Standing(NamedTuple):
@@ -65,6 +81,32 @@ def mapped_file(pid: int, address: int) -> Optional[str]:
         if start <= address < end:
             return words[5] if len(words) == 6 and words[5].startswith("/") else None
     return None
+
+
+def stopped(pid: int) -> bool:
+    """Whether all threads of a process are stopped, by a signal or by a debugger.  Raises NotSupported."""
+    return all(_state(pid, thread) in "Tt" for thread in threads(pid))
+
+
+def _state(pid: int, thread: int) -> str:
+    """The state of a thread, a letter; that of one that is gone is X."""
+    try:
+        _, _, rest = _text(f"/proc/{pid}/task/{thread}/stat").rpartition(")")  # the name before it may hold anything
+    except NotSupported:
+        return "X"
+    return rest.split()[0]
+
+
+def mappings(pid: int) -> List[Mapped]:
+    """The mappings of a process, by ascending addresses.  Raises NotSupported."""
+    found = []
+    for line in _text(f"/proc/{pid}/maps").splitlines():
+        where, permissions, offset, device, inode, *path = line.split(None, 5)
+        start, end = (int(word, 16) for word in where.split("-"))
+        major, minor = (int(word, 16) for word in device.split(":"))
+        found.append(Mapped(start, end, "s" in permissions, int(offset, 16), (major, minor), int(inode),
+                            path[0] if path else ""))
+    return found
 
 
 def _text(path: str) -> str:

@@ -4,10 +4,9 @@ Source: QEMU dump/dump.c (create_header64(), struct QEMU_PACKED DiskDumpHeader64
 diskdump_mod.h (struct disk_dump_header, struct makedumpfile_header); Linux kernel/crash_core.c, since 6.9
 kernel/vmcore_info.c (update_vmcoreinfo_note(), append_elf_note()).
 """
-import mmap
 import os
 import struct
-from typing import Dict, Iterator, NamedTuple, Optional, Set
+from typing import Callable, Dict, Iterable, Iterator, NamedTuple, Optional, Set, Tuple
 
 from . import elf
 
@@ -26,6 +25,9 @@ BLOCK_SIZE = 428
 
 NOTE_NAME = b"VMCOREINFO\0"
 NOTE_TEXT = b"OSRELEASE="
+NOTE_HEADER = 12
+CHUNK = 1 << 20
+"""Bytes that are searched at a time."""
 MAX_PAGE = 1 << 20
 MAX_NOTE = 1 << 16
 """VMCOREINFO_BYTES is a page, of 64 KiB at most."""
@@ -81,27 +83,66 @@ def search_vmcoreinfo(path: str, order: str = "<") -> Iterator[bytes]:
     The kernel keeps the note in its memory, as a whole ELF note, whether or not somebody told QEMU where.  What is
     found need not be the kernel's: check it.  Raises OSError.
     """
-    seen: Set[bytes] = set()
     with open(path, "rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
+        descriptor = file.fileno()
+        size = os.fstat(descriptor).st_size
+        yield from search_memory([(0, size)], lambda at, count: os.pread(descriptor, count, at), order)
+
+
+def search_memory(pieces: Iterable[Tuple[int, int]], read: Callable[[int, int], bytes],
+                  order: str = "<") -> Iterator[bytes]:
+    """The same in any memory, by (start, size) of its pieces; `read` returns what there is from an address on.
+
+    A note that lies in two pieces is found, if they follow each other and their border is not in its name.
+    """
+    seen: Set[bytes] = set()
+    for start, size in pieces:
+        for position in _names(start, start + size, read):
+            text = _note_at(position, read, order)
+            if text is not None and text not in seen:
+                seen.add(text)
+                yield text
+                if len(seen) >= MAX_FOUND:
+                    return
+
+
+def note_text(note: bytes, order: str = "<") -> Optional[bytes]:
+    """The text of a VMCOREINFO note, which begins with its header; None where it is none."""
+    if len(note) < NOTE_HEADER:
+        return None
+    name_size, size, _ = struct.unpack_from(order + "III", note)
+    start = NOTE_HEADER + (len(NOTE_NAME) + 3) // 4 * 4
+    text = note[start:start + size]
+    name = note[NOTE_HEADER:NOTE_HEADER + len(NOTE_NAME)]
+    if (name_size, name) != (len(NOTE_NAME), NOTE_NAME) or size > MAX_NOTE or not text.startswith(NOTE_TEXT):
+        return None
+    return text
+
+
+def _names(at: int, end: int, read: Callable[[int, int], bytes]) -> Iterator[int]:
+    """Where the note's name stands."""
+    kept = b""
+    while at < end:
+        chunk = read(at, min(CHUNK, end - at))
+        if not chunk:
             return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
-            position = memory.find(NOTE_NAME)
-            while position >= 0 and len(seen) < MAX_FOUND:
-                text = _note_at(memory, position, order)
-                if text is not None and text not in seen:
-                    seen.add(text)
-                    yield text
-                position = memory.find(NOTE_NAME, position + 1)
+        chunk = kept + chunk
+        start = at - len(kept)
+        found = chunk.find(NOTE_NAME)
+        while found >= 0:
+            yield start + found
+            found = chunk.find(NOTE_NAME, found + 1)
+        at = start + len(chunk)
+        kept = chunk[1 - len(NOTE_NAME):]
 
 
-def _note_at(memory: mmap.mmap, position: int, order: str) -> Optional[bytes]:
+def _note_at(position: int, read: Callable[[int, int], bytes], order: str) -> Optional[bytes]:
     """The text of the note whose name stands there, if it is one."""
-    if position < 12:
+    if position < NOTE_HEADER:
         return None
-    name_size, size, _ = struct.unpack_from(order + "III", memory, position - 12)
-    start = position + (len(NOTE_NAME) + 3) // 4 * 4
-    if name_size != len(NOTE_NAME) or size > MAX_NOTE:
+    start = position - NOTE_HEADER
+    header = read(start, NOTE_HEADER)
+    if len(header) < NOTE_HEADER:
         return None
-    text = memory[start:start + size]
-    return text if text.startswith(NOTE_TEXT) else None
+    size = min(struct.unpack_from(order + "III", header)[1], MAX_NOTE + 1)
+    return note_text(read(start, NOTE_HEADER + len(NOTE_NAME) + 3 + size), order)
