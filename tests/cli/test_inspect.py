@@ -159,7 +159,7 @@ def test_a_walk_that_fails_gives_back_the_files(world, refused, monkeypatch):
     assert world.asked == ["closed"]
 
 
-@pytest.mark.parametrize("words", [[], ["vdb"], ["--core", "c", "--pid", "1"], 
+@pytest.mark.parametrize("words", [[], ["vdb"], ["--core", "c", "--pid", "1"],
                                    ["--core", "c", "--stuck", " "]])
 def test_words_that_make_no_sense(refused, words):
     assert "see `vqcheck inspect --help`" in refused("inspect", *words)
