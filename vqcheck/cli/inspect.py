@@ -66,17 +66,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it."""
+    sides = both_sides(options)
+    if options.keep:
+        _keep(sides, options.keep)
+    return judged(sides, options)
+
+
+def both_sides(options: argparse.Namespace) -> Sides:
+    """The snapshots of what the options name; what is missing is said on the way.  Raises Failed, TargetError, OSError.
+    """
     vm = open_vm(options)
     try:
         guest, notes = _open_guest(vm, options)
         for note in missing(vm) + notes:
             _say(note)
-        sides = _take(guest, vm.target, options.device, vm.runs)
+        return _take(guest, vm.target, options.device, vm.runs)
     finally:
         vm.held.close()
-    if options.keep:
-        _keep(sides, options.keep)
-    return judged(sides, options)
 
 
 def _say(note: str) -> None:
