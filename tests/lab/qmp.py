@@ -18,7 +18,7 @@ class Qmp:
 
     def command(self, name: str, **arguments: object) -> Any:
         """Run one command and return what it returns."""
-        request = {"execute": name, "arguments": {key.replace("_", "-"): value for key, value in arguments.items()}}
+        request = {"execute": name, "arguments": arguments}
         self._file.write(json.dumps(request).encode() + b"\n")
         self._file.flush()
         while True:
@@ -30,7 +30,7 @@ class Qmp:
 
     def human(self, line: str) -> str:
         """Run one command of the human monitor."""
-        return str(self.command("human-monitor-command", command_line=line))
+        return str(self.command("human-monitor-command", **{"command-line": line}))
 
     def close(self) -> None:
         self._file.close()
