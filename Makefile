@@ -43,7 +43,7 @@ lint: $(VENV)/test-tools
 DEBUGGER_LOADS := $(filter-out %/read.py %/schema.py %/shape.py %/build.py, \
 	$(wildcard vqcheck/*.py vqcheck/virtio/*.py vqcheck/target/*.py vqcheck/target/files/*.py vqcheck/target/layouts/*.py \
 	vqcheck/guest/*.py vqcheck/guest/drivers/*.py vqcheck/host/*.py vqcheck/host/*/*.py vqcheck/snapshot/*.py \
-	vqcheck/check/*.py vqcheck/render/*.py gdb_ext/*.py crash_ext/*.py))
+	vqcheck/render/*.py gdb_ext/*.py crash_ext/*.py))
 
 lab: $(VENV)/lab-tools
 	$(BIN)/python -m pytest -m "lab and not matrix" tests

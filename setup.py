@@ -19,13 +19,15 @@ setup(
     package_data={
         "vqcheck.snapshot": ["schema/*.json"],
         "vqcheck.cli": ["demo/*"],
+        "vqcheck.check": ["schema/*.json"],
+        "vqcheck.render.report": ["page.css"],
         "crash_ext": ["loader/*.c", "loader/*.h", "loader/Makefile"],
     },
     install_requires=["tabulate>=0.8.10"],
     extras_require={
         "drgn": ["drgn>=0.0.31"],
         "test": ["pytest", "hypothesis", "jsonschema", "ruff", "mypy", "import-linter", "vermin", "pytest-benchmark",
-                 "types-tabulate"],
+                 "types-tabulate", "sarif-om"],
     },
     entry_points={"console_scripts": ["vqcheck = vqcheck.cli.main:main"]},
     classifiers=[

@@ -294,3 +294,52 @@ def block_queue(waiting: int = 0, **changes: Any) -> BlockQueue:
     context = HardwareQueue(0, state=Hex(0), stopped=False, dispatch=0, nr_active=0, tags=tags)
     return BlockQueue("vdb", Hex(0xFFFF888003C44000), "none", Hex(0x1C4), quiesce_depth=0, freeze_depth=0, requeue=0,
                       hardware_queues=[context], waiting=found, waiting_count=waiting)._replace(**changes)
+
+
+def notify(*, msix: Overrides = None, host: Overrides = None, guest: Overrides = None, **changes: Any) -> Dict[str,
+                                                                                                               Any]:
+    """What `pair` takes as `notify`: fields of the MSI-X entry, of the two notifiers, and of the record itself."""
+    whole = _notify(0)
+    assert whole.msix and whole.host_notifier and whole.guest_notifier
+    return {"msix": whole.msix._replace(**msix or {}), "host_notifier": whole.host_notifier._replace(**host or {}),
+            "guest_notifier": whole.guest_notifier._replace(**guest or {}), **changes}
+
+
+def packed_pair(chains: Tuple[int, ...] = (), popped: Optional[int] = None, returned: int = 0, *, num: int = 256,
+                start: Tuple[int, int] = (250, 1), age_ns: int = 30_000_000_000, driver: Overrides = None,
+                device: Overrides = None, guest_queue: Overrides = None, host_queue: Overrides = None,
+                stack: Optional[List[str]] = None, **changes: Any) -> Tuple[Snapshot, Snapshot]:
+    """Both sides of a packed queue in which the driver stands at `start`.
+
+    chains: descriptors of each buffer in flight, oldest first; the device popped the first `popped` of them (all
+    unless given) and returned the first `returned`.  Other changes are those of `pair`.
+    """
+    popped = len(chains) if popped is None else popped
+    mine = packed_queue(chains, tuple(range(returned)), num=num, start=start, driver=driver)
+    begin = Position(*start)
+    used = packed.advance(begin, sum(chains[:returned]), num)
+    seen = packed.advance(begin, sum(chains[:popped]), num)
+    wanted = PackedEvent(packed.encode_position(seen), packed.EVENT_DESC)
+    shared = mine.packed._replace(device_event=wanted) if mine.packed else None
+    requests = [one._replace(age_ns=age_ns) for one in mine.in_flight or []]
+    mine = mine._replace(packed=shared, in_flight=requests, **guest_queue or {})
+    ring = {one.position: one for one in (shared.descriptors or [] if shared else [])}
+    between = packed.distance(packed.advance(begin, sum(chains), num), used, num)
+    window = [ring[packed.advance(used, step, num).offset] for step in range(between)]
+    guest, host = pair(num, 0, age_ns=age_ns, stack=stack, **changes)
+    state = host.devices[0].queues[0].device
+    assert state is not None
+    state = state._replace(
+        last_avail_idx=seen.offset, last_avail_wrap_counter=bool(seen.wrap), shadow_avail_idx=seen.offset,
+        shadow_avail_wrap_counter=bool(seen.wrap), used_idx=used.offset, used_wrap_counter=bool(used.wrap),
+        signalled_used=used.offset, inuse=sum(chains[returned:popped]))
+    places = [sum(chains[:place]) for place in range(popped, len(chains))]
+    yours = host.devices[0].queues[0]._replace(
+        layout="packed", size=num, ring=None, packed=shared._replace(descriptors=window) if shared else None,
+        device=state._replace(**device or {}),
+        available=[AvailEntry(packed.advance(begin, one, num).offset, 10 + popped + place)
+                   for place, one in enumerate(places)],
+        held=Held([HeldRequest(10 + place, chains[place], "block layer", "in the hands of a worker thread", "read", 0,
+                               4096, age_ns, "disk1-format", Hex(0x55D0C0DEA000)) for place in range(returned, popped)],
+                  True, ["tracked requests of every node"]))._replace(**host_queue or {})
+    return with_queues(guest, mine), host._replace(devices=[host.devices[0]._replace(queues=[yours])])

@@ -8,7 +8,8 @@ from typing import Dict, Tuple
 
 from tests import recordings
 from vqcheck.check.judge import judge
-from vqcheck.render import guest_text, host_text, verdict_text
+from vqcheck.render import guest_text, host_text
+from vqcheck.render.report import verdict_text
 from vqcheck.snapshot.model import Snapshot
 from vqcheck.snapshot.write import to_json
 

@@ -1,7 +1,7 @@
 """What a snapshot says against itself is part of the verdict."""
 from tests.builders import incident
 from vqcheck.check.judge import judge
-from vqcheck.render import verdict_text
+from vqcheck.render.report import verdict_text
 
 
 def warned(snapshot, *warnings):

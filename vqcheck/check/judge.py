@@ -1,55 +1,257 @@
-"""The joint checker: two snapshots in, one verdict out.
+"""The joint checker: snapshots of both sides in, one verdict out."""
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-Order of judging: do the captures belong together, was the VM running, are they of one instant, is the queue of a kind
-that can be judged; then corruption, then what is returned and not consumed (interrupts), popped and not returned
-(backend), posted and not popped (kicks).  A rule fires only on a state that lasts.
-"""
-from typing import List, Optional, Tuple
-
-from ..snapshot.model import Snapshot
-from . import backend, gates, wording
-from .facts import Facts, Missing, gather, waiting
+from ..snapshot.model import GUEST, HOST, Device, Queue, Snapshot
+from . import engine, join, wording
+from .case import Case
+from .history import History, Sample, in_order
 from .pairing import Pair, Pairing, pair
 from .persistence import Observed, observed
-from .stacks import serving, under_way
-from .verdict import CANNOT_JUDGE, FAULT, HEALTHY, Answer, Evidence, Finding, QueueVerdict, Verdict
-from .weigh import Case, weigh
+from .rule import MACHINE, NOTE
+from .rules import skew
+from .rules.machine import Machine
+from .stacks import Threads
+from .unknown import Unknown
+from .verdict import CANNOT_JUDGE, FAULT, HEALTHY, SHOWN, Answer, Finding, QueueVerdict, RingView, Verdict, worst
+
+Place = Tuple[str, int]
+Index = Dict[Place, Tuple[Device, Queue]]
 
 
-def judge(guest: Snapshot, host: Snapshot, stuck: Optional[str] = None) -> Verdict:
-    """The verdict on a guest's and a host's snapshot.
+class OneSided(ValueError):
+    """All snapshots are of one side."""
+
+
+def judge(*snapshots: Snapshot, stuck: Optional[str] = None, explain: bool = False) -> Verdict:
+    """The verdict on snapshots of a guest and its host: one of each side, or several, in any order.
 
     `stuck` is what a person saw of the I/O not moving; it stands in for request ages where they are not known, and
-    where only one queue has anything outstanding, so that it can only be of that one.
+    where only one queue has anything outstanding, so that it can only be of that one.  With `explain` every rule that
+    was tried is kept, and what became of it.  Raises OneSided.
     """
-    machines = gates.different_machines(guest, host)
-    if machines:
-        return Verdict(CANNOT_JUDGE, "the two snapshots do not belong together", [], [machines])
-    pairing = pair(guest, host)
+    guests = in_order([one for one in snapshots if one.side == GUEST])
+    hosts = in_order([one for one in snapshots if one.side == HOST])
+    if not guests or not hosts:
+        raise OneSided(f"all snapshots are of the {HOST if hosts else GUEST}; a verdict needs both sides")
+    outcome = engine.Judged([], [], [], [])
+    machine = Machine(guests[-1], hosts[-1])
+    apart, _ = engine.judge_stage(MACHINE, machine, outcome)
+    if apart:
+        findings = [engine.finding(rule, found) for rule, found in apart]
+        return Verdict(CANNOT_JUDGE, findings[0].headline, findings, [], [])
+    pairing = pair(guests[-1], hosts[-1])
     if not pairing.pairs:
-        return Verdict(CANNOT_JUDGE, "the two snapshots have no queue in common", [], _no_pairs(guest, host))
-    seen = observed(guest, host, stuck)
-    busy = [one for one in pairing.pairs if _is_busy(one)] or pairing.pairs
-    queues = [_queue(one, host, seen if len(busy) == 1 and one is busy[0] else None) for one in pairing.pairs]
-    alone, grave = _alone(pairing)
-    if seen and len(busy) > 1:
-        alone.append(f"seen: {seen.note}; {len(busy)} queues could be meant, so it counts for none of them. Merge the "
-                     "snapshots of one disk")
-    statuses = [one.status for one in queues] + ([CANNOT_JUDGE] if grave else [])
-    status = next(worst for worst in (FAULT, CANNOT_JUDGE, HEALTHY) if worst in statuses)
-    return Verdict(status, _headline(status, queues), queues, _warnings(guest, host) + alone)
+        return Verdict(CANNOT_JUDGE, "the two snapshots have no queue in common", [], [], _no_pairs(*machine[:2]))
+    court = _Court(guests, hosts, observed([*guests[::-1], *hosts[::-1]], stuck), pairing,
+                   explain)
+    return court.verdict(machine)
 
 
-def _warnings(*snapshots: Snapshot) -> List[str]:
-    """What makes the snapshots less trustworthy, by their own account."""
-    return [f"the {snapshot.side}'s snapshot carries a warning: {warning}"
-            for snapshot in snapshots for warning in snapshot.capture.warnings or []]
+class _Court:
+    """All captures of both sides, and the queues that are in all of them."""
+
+    def __init__(self, guests: List[Snapshot], hosts: List[Snapshot], seen: Optional[Observed],
+                 pairing: Pairing, explain: bool) -> None:
+        self.explain = explain
+        self.guests, self.hosts = guests, hosts
+        self.pairing = pairing
+        self.threads = [Threads(one) for one in hosts]
+        self.indexes: Dict[int, Index] = {id(one): _index(one) for one in (*guests[:-1], *hosts[:-1])}
+        busy = [one for one in pairing.pairs if _is_busy(one)] or pairing.pairs
+        self.busy = len(busy)
+        self.seen = seen
+        self.meant = busy[0] if len(busy) == 1 else None
+
+    def verdict(self, machine: Machine) -> Verdict:
+        """All queues, and then what concerns them together."""
+        queues = [self._queue(one) for one in self.pairing.pairs]
+        outcome = engine.Judged([], [], [], [])
+        held, _ = engine.judge_stage(MACHINE, machine._replace(queues=queues), outcome)
+        notes, grave = _alone(self.pairing)
+        if self.seen and self.meant is None:
+            notes.append(f"seen: {self.seen.note}; {self.busy} queues could be meant, so it counts for none of them. "
+                         "Merge the snapshots of one disk")
+        status = worst([one.status for one in queues] + ([CANNOT_JUDGE] if grave else []))
+        return Verdict(status, _headline(status, queues), [engine.finding(rule, found) for rule, found in held], queues,
+                       _warnings(*self.guests, *self.hosts) + notes)
+
+    def _queue(self, one: Pair) -> QueueVerdict:
+        case = self._case(one, len(self.guests) - 1, len(self.hosts) - 1)
+        if (len(self.guests) > 1 or len(self.hosts) > 1) and not _fits(case):
+            case = next((other for other in self._others(one) if _fits(other)), case)
+        verdict = _sentence(case, engine.judge_case(case))
+        return verdict if self.explain else verdict._replace(judged=[])
+
+    def _others(self, one: Pair) -> Iterator[Case]:
+        """The other pairs of captures, the latest first: two that enclose a third one fit together with it."""
+        for total in reversed(range(len(self.guests) + len(self.hosts) - 2)):
+            for guest in reversed(range(len(self.guests))):
+                host = total - guest
+                if 0 <= host < len(self.hosts):
+                    case = self._earlier(one, guest, host)
+                    if case is not None:
+                        yield case
+
+    def _earlier(self, one: Pair, guest: int, host: int) -> Optional[Case]:
+        history = self._history(one, guest, host)
+        if not history.guest or not history.host or history.guest[-1].snapshot is not self.guests[guest] or \
+                history.host[-1].snapshot is not self.hosts[host]:
+            return None
+        mine, yours = history.guest[-1], history.host[-1]
+        return self._case(Pair(mine.device, mine.queue, yours.device, yours.queue, one.by), guest, host, history)
+
+    def _case(self, one: Pair, guest: int, host: int, history: Optional[History] = None) -> Case:
+        return Case(one, self.guests[guest], self.hosts[host], self.threads[host],
+                    history or self._history(one, guest, host), self.seen if one.guest is self._meant() else None,
+                    same_instant(self.guests[guest], self.hosts[host]))
+
+    def _meant(self) -> Any:
+        return self.meant.guest if self.meant else None
+
+    def _history(self, one: Pair, guest: int, host: int) -> History:
+        return History(self._samples(self.guests[:guest + 1], one.guest_device, one.guest),
+                       self._samples(self.hosts[:host + 1], one.host_device, one.host))
+
+    def _samples(self, snapshots: Sequence[Snapshot], device: Device, queue: Queue) -> List[Sample]:
+        found = []
+        for snapshot in snapshots:
+            index = self.indexes.get(id(snapshot))
+            if index is None:  # the last one
+                found.append(Sample(snapshot, device, queue))
+                continue
+            there = index.get((device.name, queue.queue_index))
+            if there is not None and there[1].rings == queue.rings:
+                found.append(Sample(snapshot, *there))
+        return found
+
+
+def same_instant(guest: Snapshot, host: Snapshot) -> bool:
+    """Both sides were read out of one core of QEMU."""
+    mine, yours = guest.capture, host.capture
+    return mine.method == yours.method == "core" and mine.source is not None and mine.source == yours.source
+
+
+def _fits(case: Case) -> bool:
+    try:
+        return isinstance(skew.test(case), str)
+    except Unknown:
+        return True
+
+
+def _index(snapshot: Snapshot) -> Index:
+    return {(device.name, queue.queue_index): (device, queue) for device in snapshot.devices for queue in device.queues}
 
 
 def _is_busy(one: Pair) -> bool:
     """Whether the driver waits for anything on this queue, as far as is known."""
     driver = one.guest.driver
-    return driver is None or driver.avail_idx_shadow is None or driver.avail_idx_shadow != driver.last_used_idx
+    if driver is None or driver.last_used_idx is None:
+        return True
+    if one.guest.layout == "packed":
+        return (driver.next_avail_idx, driver.avail_wrap_counter) != (driver.last_used_idx, driver.used_wrap_counter)
+    return driver.avail_idx_shadow != driver.last_used_idx
+
+
+def _sentence(case: Case, judged: engine.Judged) -> QueueVerdict:
+    """The verdict on a queue out of what its rules say."""
+    faults = [one for one in judged.findings if one.certainty == SHOWN and one.severity != NOTE]
+    open_matters = [one for one in judged.findings if one not in faults]
+    status = FAULT if faults else CANNOT_JUDGE if open_matters or judged.missing else HEALTHY
+    return QueueVerdict(
+        case.guest_device.name, case.host_device.name, case.guest_queue.queue_index, case.role, status,
+        _said(case, status, judged.findings), _ring(case), _answers(case), judged.findings,
+        join.requests(case) if status != HEALTHY else [],
+        [*_beside(open_matters if faults else open_matters[1:]), *judged.missing, *judged.excuses,
+         *_contradiction(case, status)], judged.judged)
+
+
+def _beside(findings: Sequence[Finding]) -> List[str]:
+    """What is beside the finding that is told first, a line each."""
+    return [one.headline if one.severity == NOTE else f"suspected ({one.rule} {one.slug}): {one.against[0]}"
+            for one in findings]
+
+
+def _contradiction(case: Case, status: str) -> List[str]:
+    seen = case.seen
+    if seen is None or (status == FAULT) == seen.stuck or status == CANNOT_JUDGE:
+        return []
+    return [f"a person saw it {'hang' if seen.stuck else 'move'}: {seen.note}"]
+
+
+def _said(case: Case, status: str, findings: Sequence[Finding]) -> str:
+    if findings and (status == FAULT or findings[0].severity == NOTE):
+        return findings[0].headline
+    if findings:
+        return f"suspected, not shown: {findings[0].title} ({findings[0].rule} {findings[0].slug})"
+    if status == CANNOT_JUDGE:
+        return "not enough is known of this queue"
+    try:
+        outstanding = case.outstanding
+    except Unknown:
+        return "nothing lost"
+    if outstanding == 0:
+        return "nothing is outstanding"
+    return f"{wording.count(outstanding, 'request')} under way, nothing lost"
+
+
+def _headline(status: str, queues: Sequence[QueueVerdict]) -> str:
+    telling = [one for one in queues if one.status == status]
+    if not telling:
+        return "not every queue has a partner in the other snapshot"
+    if status == HEALTHY and len(queues) > 1:
+        return f"{len(queues)} queues, nothing lost"
+    first = telling[0]
+    more = f" (and {wording.count(len(telling) - 1, 'more queue')})" if len(telling) > 1 else ""
+    return f"{first.guest_device} = {first.host_device}, queue {first.queue_index}: {first.headline}{more}"
+
+
+def _ring(case: Case) -> Optional[RingView]:
+    try:
+        if _torn(case):
+            return None
+        live = not case.vhost
+        return RingView(
+            "packed" if case.packed else "split", case.size, case.driver_avail, case.driver_used,
+            case.device_avail if live else None, case.device_used if live else None, case.used_event, case.avail_event,
+            case.posted if live else None, case.popped if live else None, case.returned)
+    except Unknown:
+        return None
+
+
+def _torn(case: Case) -> bool:
+    """The two sides' places are not of one ring, or not of one moment: distances between them mean nothing."""
+    distances = [case.returned, case.outstanding] + ([] if case.vhost else [case.posted, case.popped])
+    return max(distances) > case.size
+
+
+def _answers(case: Case) -> List[Answer]:
+    """The three questions of Stefan Hajnoczi's procedure for stuck virtio devices."""
+    try:
+        if _torn(case):
+            return []
+        words = case.axis.words
+        gave, took, gets = words(case.ring_avail), words(case.device_avail), words(case.device_used)
+        shows, got = words(case.ring_used), words(case.driver_used)
+        return [
+            Answer("Device saw the requests?", _yes(case.posted, "not popped"),
+                   f"{'next_avail_idx' if case.packed else 'avail->idx'} {gave}", f"last_avail_idx {took}"),
+            Answer("Device completed them?", _yes(case.popped, "in the device"),
+                   "" if case.packed else f"used->idx {shows}", f"used_idx {gets}, inuse {case.peek('device.inuse')}"),
+            Answer("Driver saw the completions?", _yes(case.returned, "not consumed"), f"last_used_idx {got}",
+                   f"used_idx {gets}"),
+        ]
+    except Unknown:
+        return []
+
+
+def _yes(number: int, what: str) -> str:
+    return f"no: {number} {what}" if number else "yes, all"
+
+
+def _warnings(*snapshots: Snapshot) -> List[str]:
+    """What makes the snapshots less trustworthy, by their own account."""
+    return list(dict.fromkeys(f"the {snapshot.side}'s snapshot carries a warning: {warning}"
+                              for snapshot in snapshots for warning in snapshot.capture.warnings or []))
 
 
 def _no_pairs(guest: Snapshot, host: Snapshot) -> List[str]:
@@ -73,88 +275,3 @@ def _alone(pairing: Pairing) -> Tuple[List[str], bool]:
     if others:
         notes.append(f"not in the guest's snapshot, and not judged: {', '.join(sorted(others))}")
     return notes + missing, bool(pairing.guest_only or missing)
-
-
-def _headline(status: str, queues: List[QueueVerdict]) -> str:
-    telling = [one for one in queues if one.status == status]
-    if not telling:
-        return "not every queue has a partner in the other snapshot"
-    if status == HEALTHY and len(queues) > 1:
-        return f"{len(queues)} queues, nothing lost"
-    first = telling[0]
-    more = f" (and {wording.count(len(telling) - 1, 'more queue')})" if len(telling) > 1 else ""
-    return f"{first.guest_device} = {first.host_device}, queue {first.queue_index}: {first.headline}{more}"
-
-
-def _queue(one: Pair, host: Snapshot, seen: Optional[Observed]) -> QueueVerdict:
-    gone = gates.broken(one.guest_device, one.guest) or gates.broken(one.host_device, one.host)
-    if gone:
-        return _verdict(one, FAULT, gone, findings=[_broken(one, gone)])
-    wrong = gates.other_device(one)
-    if wrong:
-        return _verdict(one, CANNOT_JUDGE, "the two sides do not describe the same queue", reasons=wrong)
-    parked = backend.parked(one)
-    if parked:
-        return _verdict(one, FAULT, parked.headline, findings=[parked])
-    blocked = gates.stopped(one) or gates.not_ours(one) or gates.not_live(one)
-    if blocked:
-        return _verdict(one, CANNOT_JUDGE, "cannot judge this queue", reasons=[blocked])
-    try:
-        facts = gather(one)
-    except Missing as problem:
-        return _verdict(one, CANNOT_JUDGE, "not enough is known of this queue", reasons=problem.reasons)
-    skewed = gates.skew(one, facts)
-    if skewed:
-        return _verdict(one, CANNOT_JUDGE, "the two captures are not of one instant", facts, skewed + [
-            "capture both sides again at one stopped instant, or twice each"])
-    odd = gates.inconsistent(one, facts)
-    if odd:
-        return _verdict(one, CANNOT_JUDGE, "the numbers contradict each other: captures of two instants, or a corrupt "
-                        "ring", facts, odd)
-    return _weighed(Case(one, facts, waiting(one), serving(one, host), under_way(one, host), seen))
-
-
-def _broken(one: Pair, gone: str) -> Finding:
-    side = "host" if gates.broken(one.host_device, one.host) else "guest"
-    return Finding("device-broken", gone, f"{side}: it stopped serving the queue; the cause is in its log", None,
-                   [Evidence(f"{side} broken", gone)], [], "high: the side says so itself", [],
-                   ["read the log for the first virtio error",
-                    "reset the device (unbind and bind its driver), or the VM"])
-
-
-def _weighed(case: Case) -> QueueVerdict:
-    findings, doubts, excuses = weigh(case)
-    if findings:
-        if case.seen is not None and not case.seen.stuck:
-            findings[0].against.append(f"a person saw it move: {case.seen.note}")
-        return _verdict(case.pair, FAULT, findings[0].headline, case.facts, excuses + doubts, findings)
-    if doubts:
-        return _verdict(case.pair, CANNOT_JUDGE, "something may be late, but it is not shown to last", case.facts,
-                        doubts + excuses)
-    outstanding = case.facts.outstanding
-    headline = f"{wording.count(outstanding, 'request')} under way, nothing lost" if outstanding else \
-        "nothing is outstanding"
-    return _verdict(case.pair, HEALTHY, headline, case.facts, excuses)
-
-
-def _verdict(one: Pair, status: str, headline: str, facts: Optional[Facts] = None, reasons: Optional[List[str]] = None,
-             findings: Optional[List[Finding]] = None) -> QueueVerdict:
-    return QueueVerdict(one.guest_device.name, one.host_device.name, one.guest.queue_index, status, headline,
-                        _answers(facts) if facts else [], findings or [], reasons or [])
-
-
-def _answers(facts: Facts) -> List[Answer]:
-    """The three questions of Stefan Hajnoczi's procedure for stuck virtio devices."""
-    ring = facts.ring
-    return [
-        Answer("Device saw the requests?", _yes(facts.posted, "not popped"),
-               f"avail->idx {ring.avail_idx}", f"last_avail_idx {facts.last_avail_idx}"),
-        Answer("Device completed them?", _yes(facts.popped, "in the device"),
-               f"used->idx {ring.used_idx}", f"used_idx {facts.used_idx}, inuse {facts.inuse}"),
-        Answer("Driver saw the completions?", _yes(facts.returned, "not consumed"),
-               f"last_used_idx {facts.last_used_idx}", f"used_idx {facts.used_idx}"),
-    ]
-
-
-def _yes(number: int, what: str) -> str:
-    return f"no: {number} {what}" if number else "yes, all"

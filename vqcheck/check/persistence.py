@@ -1,19 +1,23 @@
 """Whether a state lasts.
 
 Every healthy queue passes through the states of a lost event all the time; what makes them a fault is that they stay.
-A request's age shows it, as far as it is known: it counts from the request's issue or allocation, not from the event.
+Several captures show it, or a request's age, as far as it is known: it counts from the request's issue or allocation,
+not from the event, and stands still with the guest's clock.
 """
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Sequence, Union
 
+from ..snapshot.held_model import HeldRequest
 from ..snapshot.model import Snapshot
 from ..snapshot.request_model import Request
-from .facts import NS
+from .history import NS, Stood
 
 EVENT_SECONDS = 1.0
 """A notification that is not there after this long is lost: it takes microseconds, on a busy host milliseconds."""
 
 BACKEND_SECONDS = 5.0
 """A request that QEMU holds longer than this is called stuck; slow storage with a full cache may well take a second."""
+
+Aged = Union[Request, HeldRequest]
 
 
 class Persistence(NamedTuple):
@@ -26,6 +30,11 @@ class Persistence(NamedTuple):
     doubt: str
     """What is known instead, where nothing shows that it lasts."""
 
+    @property
+    def young(self) -> bool:
+        """It is known not to have lasted, by the guest's clock."""
+        return self.known and self.evidence is None
+
 
 class Observed(NamedTuple):
     """What a person saw of the I/O."""
@@ -34,28 +43,32 @@ class Observed(NamedTuple):
     note: str
 
 
-def observed(guest: Snapshot, host: Snapshot, stuck: Optional[str]) -> Optional[Observed]:
+def observed(snapshots: Sequence[Snapshot], stuck: Optional[str]) -> Optional[Observed]:
     """What a person saw: from the command line, or noted in a snapshot."""
     if stuck:
         return Observed(True, stuck)
-    for snapshot in (guest, host):
+    for snapshot in snapshots:
         if snapshot.capture.observation is not None:
             return Observed(snapshot.capture.observation.stuck, snapshot.capture.observation.note)
     return None
 
 
-def of_event(requests: Optional[List[Request]], seen: Optional[Observed]) -> Persistence:
+def of_event(requests: Optional[Sequence[Aged]], seen: Optional[Observed], still: Optional[Stood],
+             what: str) -> Persistence:
     """For entries that wait for a notification: the youngest decides, as an old one may have come back just now."""
-    return _persistence(requests, EVENT_SECONDS, -1, seen)
+    return _persistence(requests, EVENT_SECONDS, -1, seen, still, what)
 
 
-def of_backend(requests: Optional[List[Request]], seen: Optional[Observed]) -> Persistence:
+def of_backend(requests: Optional[Sequence[Aged]], seen: Optional[Observed], still: Optional[Stood],
+               what: str) -> Persistence:
     """For requests in the device's hands: the oldest decides, as each is held by itself."""
-    return _persistence(requests, BACKEND_SECONDS, 0, seen)
+    return _persistence(requests, BACKEND_SECONDS, 0, seen, still, what)
 
 
-def _persistence(requests: Optional[List[Request]], limit: float, deciding: int,
-                 seen: Optional[Observed]) -> Persistence:
+def _persistence(requests: Optional[Sequence[Aged]], limit: float, deciding: int, seen: Optional[Observed],
+                 still: Optional[Stood], what: str) -> Persistence:
+    if still is not None and still.seconds >= limit:
+        return Persistence(f"{still.captures} captures over {still.seconds:.1f} s: {what}", True, "")
     ages = _ages(requests or [])
     complete = bool(ages) and len(ages) == len(requests or [])
     enough = bool(ages) if deciding == 0 else complete  # one that is old enough is enough, the others are as they are
@@ -70,14 +83,19 @@ def _persistence(requests: Optional[List[Request]], limit: float, deciding: int,
                        "how long some of the requests have waited is not known")
 
 
-def _ages(requests: List[Request]) -> List[float]:
+def _ages(requests: Sequence[Aged]) -> List[float]:
     """Seconds since each request was issued, oldest first; since it was allocated, where that is all there is."""
-    known = [request.issued_ns if request.issued_ns is not None else request.age_ns for request in requests]
+    known = [_age(request) for request in requests]
     return sorted((age / NS for age in known if age is not None), reverse=True)
 
 
-def _spelled(requests: List[Request], ages: List[float]) -> str:
-    exact = all(request.issued_ns is not None for request in requests)
+def _age(request: Aged) -> Optional[int]:
+    issued = getattr(request, "issued_ns", None)
+    return issued if issued is not None else request.age_ns
+
+
+def _spelled(requests: Sequence[Aged], ages: List[float]) -> str:
+    exact = all(getattr(request, "issued_ns", None) is not None for request in requests)
     since = "issued" if exact else "allocated"
     caveat = "" if exact else " (time in the guest's I/O scheduler included)"
     if len(ages) == 1:

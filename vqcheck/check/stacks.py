@@ -3,12 +3,11 @@
 A healthy queue caught between virtqueue_push and the notification, or between the kick and its handler, has exactly
 the indexes of a lost event.  Only the stack of the thread that serves the queue tells them apart.
 """
-from typing import FrozenSet, List, NamedTuple, Optional, Tuple
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from ..snapshot.device_model import ThreadState
 from ..snapshot.model import Snapshot
 from .pairing import Pair
-from .verdict import Evidence
 
 WAITS: FrozenSet[str] = frozenset((
     "ppoll", "__ppoll", "poll", "__poll", "__GI___poll", "epoll_wait", "epoll_pwait", "epoll_pwait2", "qemu_poll_ns",
@@ -27,7 +26,8 @@ LOOPS: FrozenSet[str] = WAITS | frozenset((
 LOCKS: FrozenSet[str] = frozenset((
     "__lll_lock_wait", "lll_lock_wait", "___pthread_mutex_lock", "pthread_mutex_lock", "__pthread_mutex_lock",
     "qemu_mutex_lock_impl", "qemu_cond_wait_impl", "qemu_cond_timedwait_impl", "qemu_event_wait", "qemu_futex_wait",
-    "qemu_sem_wait", "futex_wait",
+    "qemu_sem_wait", "futex_wait", "__GI___lll_lock_wait", "lll_mutex_lock_optimized", "___pthread_mutex_lock",
+    "qemu_mutex_lock_iothread_impl", "bql_lock_impl",
 ))
 """Functions in which a thread waits for another one."""
 
@@ -35,6 +35,14 @@ VIRTIO_PREFIXES = ("virtio_", "virtqueue_", "vring_", "virtio-")
 NOTIFY_FUNCTIONS = frozenset(("event_notifier_set", "msix_notify", "msi_send_message", "aio_dispatch",
                               "aio_dispatch_handler", "aio_dispatch_handlers", "aio_dispatch_ready_handlers",
                               "aio_bh_poll", "aio_bh_call", "run_poll_handlers", "run_poll_handlers_once"))
+
+
+DELIVERY = frozenset(("virtio_queue_guest_notifier_read", "virtio_irq", "virtio_notify_irqfd", "virtio_notify"))
+"""Functions in which any thread may be carrying an interrupt: without irqfd the main loop delivers for all."""
+
+KICKING = frozenset(("memory_region_dispatch_write_eventfds", "virtio_queue_notify", "virtio_pci_notify_write",
+                     "virtio_ioport_write", "virtio_mmio_write", "virtio_ccw_hcall_notify"))
+"""Functions in which a vCPU may be carrying a kick: without KVM it writes the eventfd itself."""
 
 
 class Standing(NamedTuple):
@@ -45,6 +53,8 @@ class Standing(NamedTuple):
     """It sleeps in its event loop, with nothing else on its stack."""
     blocked: bool
     """It waits for a lock or another thread."""
+    waking: bool
+    """It is in its event loop, and waits for the big lock before it dispatches what it was woken for."""
     busy_in: Tuple[str, ...]
     """Functions of virtio or of event dispatch that it stands in, innermost first."""
 
@@ -53,41 +63,65 @@ def standing(thread: ThreadState) -> Optional[Standing]:
     """What a thread is doing; None where its stack is not known."""
     if thread.functions is None:
         return None
-    busy = tuple(name for name in thread.functions if name.startswith(VIRTIO_PREFIXES) or name in NOTIFY_FUNCTIONS)
+    busy = tuple(name for name in thread.functions
+                 if name.startswith(VIRTIO_PREFIXES) or name in NOTIFY_FUNCTIONS or name in KICKING)
     sleeps = any(name in WAITS for name in thread.functions[:4])
+    named = [name for name in thread.functions if not _of_library(name)]
     return Standing(
         thread=thread,
-        at_rest=sleeps and LOOPS.issuperset(thread.functions),
+        at_rest=sleeps and LOOPS.issuperset(named),
+        waking=(LOOPS | LOCKS).issuperset(named) and not sleeps,
         blocked=bool(LOCKS.intersection(thread.functions[:6])) or (sleeps and bool(busy)),
         busy_in=busy,
     )
 
 
-def serving(pair: Pair, host: Snapshot) -> Optional[Standing]:
-    """The thread that serves the queue; None where it, or its stack, is not known."""
-    wanted = pair.host.notify.thread if pair.host.notify else None
-    for thread in host.threads or []:
-        if wanted is not None and thread.id == wanted:
-            return standing(thread)
-    return None
+def _of_library(name: str) -> bool:
+    """A function of a library without symbols, `0x7f… in libglib-2.0.so.0`: what a loop sleeps through."""
+    return name.startswith("0x") and " in " in name
 
 
-DELIVERY = frozenset(("virtio_queue_guest_notifier_read", "virtio_irq", "virtio_notify_irqfd", "virtio_notify"))
-"""Functions in which any thread may be carrying an interrupt: without irqfd the main loop delivers for all."""
+class Threads:
+    """All threads of a host's snapshot."""
 
+    def __init__(self, host: Snapshot) -> None:
+        self.known = host.threads is not None
+        self.by_id: Dict[int, ThreadState] = {one.id: one for one in host.threads or []}
+        self._standing: Dict[int, Optional[Standing]] = {}
+        self._busy: Optional[List[Standing]] = None
 
-def under_way(pair: Pair, host: Snapshot) -> Optional[Standing]:
-    """A thread that may be carrying an event of this queue at that moment.
+    def standing(self, number: Optional[int]) -> Optional[Standing]:
+        """What a thread is doing; None where it, or its stack, is not known."""
+        if number is None or number not in self.by_id:
+            return None
+        if number not in self._standing:
+            self._standing[number] = standing(self.by_id[number])
+        return self._standing[number]
 
-    The serving thread, when it is known, or one that delivers interrupts; else any thread in virtio's functions.
-    """
-    own = serving(pair, host)
-    if own is not None and own.busy_in:
-        return own
-    found = [one for one in map(standing, host.threads or []) if one is not None and one.busy_in]
-    if own is not None and _by_notifier(pair):
-        found = [one for one in found if DELIVERY.intersection(one.busy_in)]
-    return found[0] if found else None
+    def busy(self) -> List[Standing]:
+        """Those that stand in functions of virtio or of event dispatch."""
+        if self._busy is None:
+            found = [self.standing(number) for number in self.by_id]
+            self._busy = [one for one in found if one is not None and one.busy_in]
+        return self._busy
+
+    def serving(self, pair: Pair) -> Optional[Standing]:
+        """The thread that serves a queue; None where it, or its stack, is not known."""
+        return self.standing(pair.host.notify.thread if pair.host.notify else None)
+
+    def carrying(self, pair: Pair, functions: FrozenSet[str]) -> Optional[Standing]:
+        """A thread that may be carrying an event of a queue at that moment.
+
+        The serving thread, when it is known, or another one that stands in one of `functions`; else any thread that
+        stands in virtio's functions.
+        """
+        own = self.serving(pair)
+        if own is not None and own.busy_in:
+            return own
+        found = self.busy()
+        if own is not None and _by_notifier(pair):
+            found = [one for one in found if functions.intersection(one.thread.functions or [])]
+        return found[0] if found else None
 
 
 def _by_notifier(pair: Pair) -> bool:
@@ -101,23 +135,3 @@ def in_words(one: Standing) -> str:
     name = f" ({one.thread.name})" if one.thread.name else ""
     where = " < ".join((one.thread.functions or [])[:5])
     return f"thread {one.thread.id}{name} stands in {where}"
-
-
-def asleep(one: Standing) -> Evidence:
-    """That the serving thread sleeps, as evidence."""
-    return Evidence("stack of the serving thread", in_words(one) + ": it sleeps, and carries no event")
-
-
-def unproven(pair: Pair, thread: Optional[Standing]) -> List[str]:
-    """What keeps a lost event from being shown in full, whichever kind it is."""
-    lacking: List[str] = []
-    if pair.guest.ring is None or pair.host.ring is None:
-        lacking.append("only one side's reading of the ring is there")
-    if thread is None:
-        lacking.append("the serving thread is not known to be asleep")
-    return lacking
-
-
-def unknown_thread(danger: str) -> str:
-    """That the serving thread's stack is not known, and what that may hide."""
-    return f"the serving thread's stack is not known: {danger}"

@@ -1,9 +1,6 @@
 """Requests and numbers in words."""
-from typing import Optional
-
-from ..snapshot.model import Queue
 from ..snapshot.request_model import Request
-from .facts import NS
+from .history import NS
 
 
 def count(number: int, what: str) -> str:
@@ -28,11 +25,3 @@ def request(one: Request) -> str:
     if one.age_ns is not None:
         words.append(f"{one.age_ns / NS:.1f} s old")
     return ", ".join(words)
-
-
-def request_of(queue: Queue, head: Optional[int]) -> Optional[str]:
-    """The guest's request under a head, in words."""
-    for one in queue.in_flight or []:
-        if one.head == head and one.operation is not None:
-            return request(one)
-    return None

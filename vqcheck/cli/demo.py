@@ -2,7 +2,8 @@
 import argparse
 import pathlib
 
-from .merge import add_judging, report
+from ..snapshot.read import read_file
+from .merge import add_judging, judged
 from .verb import Failed
 
 NAME = "demo"
@@ -27,4 +28,4 @@ def run(options: argparse.Namespace) -> int:
     guest, host = FOLDER / "guest.json", FOLDER / "host.json"
     if not (guest.exists() and host.exists()):
         raise Failed(f"the bundled hang is not installed: {FOLDER} lacks guest.json or host.json")
-    return report(str(guest), str(host), options.format, options.stuck)
+    return judged([read_file(str(guest)), read_file(str(host))], options)

@@ -10,10 +10,27 @@ from .. import __version__
 from ..render.escape import shortened
 from ..snapshot.read import BadSnapshot
 from ..target.errors import TargetError
-from . import demo, guest, host, layout, merge, paths, replay, run_crash, run_gdb, schema, show, validate
+from . import (
+    demo,
+    diff,
+    explain,
+    guest,
+    host,
+    layout,
+    merge,
+    paths,
+    replay,
+    rules,
+    run_crash,
+    run_gdb,
+    schema,
+    show,
+    validate,
+)
 from .verb import BROKEN_PIPE, FAILED, INTERRUPTED, OK, Failed, Verb
 
-VERBS: Tuple[Verb, ...] = (merge, guest, host, layout, show, validate, schema, replay, demo, paths, run_gdb, run_crash)
+VERBS: Tuple[Verb, ...] = (merge, diff, rules, explain, guest, host, layout, show, validate, schema, replay, demo,
+                           paths, run_gdb, run_crash)
 
 PASSED_ON: Dict[str, Verb] = {run_gdb.NAME: run_gdb, run_crash.NAME: run_crash}
 """Verbs whose arguments are another program's, to be handed over untouched."""

@@ -31,16 +31,20 @@ def schema() -> Json:
 
 def generate() -> str:
     """The schema as the records have it now, as JSON text."""
+    return document(Snapshot, f"urn:vqcheck:snapshot:{SCHEMA_VERSION}", "vqcheck snapshot")
+
+
+def document(record: Type[Any], identity: str, title: str) -> str:
+    """The schema of a record and all that is in it, as JSON text."""
     definitions: Json = {}
-    _define(Snapshot, definitions)
-    document = {
+    _define(record, definitions)
+    return to_json({
         "$schema": DIALECT,
-        "$id": f"urn:vqcheck:snapshot:{SCHEMA_VERSION}",
-        "title": "vqcheck snapshot",
-        **definitions.pop(Snapshot.__name__),
+        "$id": identity,
+        "title": title,
+        **definitions.pop(record.__name__),
         "$defs": {name: definitions[name] for name in sorted(definitions)},
-    }
-    return to_json(document)
+    })
 
 
 def _define(record: Type[Any], definitions: Json) -> None:
@@ -50,7 +54,7 @@ def _define(record: Type[Any], definitions: Json) -> None:
     definitions[record.__name__] = {
         "description": summary(record),
         "type": "object",
-        "required": [field.name for field in members if field.required],
+        "required": [field.name for field in members if field.required and not field.optional],
         "properties": {field.name: _property(field, definitions) for field in members},
     }
 

@@ -1,0 +1,125 @@
+"""What an engineer can do now to move a queue, and whether it would."""
+from typing import List, Optional
+
+from ..snapshot.device_model import Notifier
+from ..virtio import devices
+from . import wording
+from .case import Case
+
+RESET = "last resort: reset the VM"
+
+
+NO_VECTOR = 0xFFFF
+"""VIRTIO_NO_VECTOR, VIRTIO_MSI_NO_VECTOR."""
+
+
+def blocked(case: Case) -> Optional[str]:
+    """Why no interrupt of the queue arrives, whoever sends it; None where nothing is seen to stop it."""
+    irq, notify = case.guest_queue.irq, case.host_queue.notify
+    msix = notify.msix if notify else None
+    if irq is not None and irq.depth:
+        return f"the guest has irq {irq.number} disabled"
+    if notify is not None and notify.vector == NO_VECTOR:
+        return "the queue has no vector"
+    if msix is not None and msix.enabled and not msix.in_use:
+        return "the queue's MSI-X vector is not marked in use, and QEMU drops what is sent to it"
+    if msix is not None and msix.enabled and (msix.masked or msix.function_masked):
+        return "the queue's MSI-X vector is masked"
+    return None
+
+
+def one_more(case: Case) -> Optional[str]:
+    """Whether one more request un-wedges a queue whose interrupt was lost, and how to send it; None where not known."""
+    stopped = blocked(case)
+    if stopped is not None:
+        return f"more I/O from the guest will NOT help: {stopped}"
+    notifies, kicks = case.next_completion_notifies, case.next_request_kicks
+    if notifies is False:
+        return ("more I/O from the guest will NOT help: with used_event where it is, the next completion is suppressed")
+    if notifies is None or kicks is None:
+        return None
+    if not kicks:
+        return ("more I/O from the guest will NOT help: with avail_event where it is, the driver is told not to kick, "
+                "and the device would not see it")
+    if not case.room:
+        return "more I/O from the guest will NOT help: the ring is full"
+    return (f"in the guest, {send(case)}. Its completion is certain to be signalled, and the handler then consumes all "
+            "that waits")
+
+
+def one_more_kick(case: Case) -> Optional[str]:
+    """Whether one more request un-wedges a queue whose kick was lost, and how to send it; None where not known."""
+    kicks = case.next_request_kicks
+    if kicks is None:
+        return None
+    if not case.room:
+        return "more I/O from the guest will NOT help: the ring is full"
+    if not kicks:
+        return ("more I/O from the guest will NOT help: with avail_event where it is, the driver is told not to kick")
+    return f"in the guest, {send(case)}: its kick makes the device look at all that waits"
+
+
+def send(case: Case) -> str:
+    """How to put one more request on this very queue."""
+    disk = _disk(case)
+    if disk is None:
+        return f"do one small operation on {case.guest_device.name} that goes to this queue"
+    where = ""
+    index = case.guest_queue.queue_index
+    if case.guest_device.device_id == devices.BLOCK and (len(case.guest_device.queues) > 1 or index):
+        where = f"taskset -c CPU, one of /sys/block/{disk}/mq/{index}/cpu_list, so that it goes to this queue: "
+    return (f"issue one read that goes to the disk: {where}dd if=/dev/{disk} of=/dev/null bs=4k count=1 "
+            "iflag=direct")
+
+
+def _disk(case: Case) -> Optional[str]:
+    if case.guest_device.device_id == devices.BLOCK:
+        return case.guest_device.name
+    part = case.guest_device.guest
+    for one in (part.block if part else None) or []:
+        if one.disk:
+            return one.disk
+    return None
+
+
+def inject(case: Case) -> List[str]:
+    """How to send the interrupt by hand, from either side."""
+    if blocked(case) is not None:
+        return []
+    found = []
+    notifier = case.peek("notify.guest_notifier")
+    if usable(notifier):
+        found.append(f"on the host, write the number 1 (8 bytes) to the guest notifier, fd {notifier.fd} of QEMU: "
+                     f"gdb -p PID -batch -ex 'call (int)eventfd_write({notifier.fd}, 1)'. A spurious interrupt is "
+                     "harmless: drivers must tolerate it (virtio 1.2, 2.7.7.1)")
+    irq = case.guest_queue.irq
+    if irq is not None:
+        found.append(f"in the guest, if debugfs has it: echo trigger > /sys/kernel/debug/irq/irqs/{irq.number}")
+    found.append("if the irq count then rises but last_used_idx does not move, the guest is to blame; if I/O resumes, "
+                 "the loss of the notification is proven and no data is lost")
+    return found
+
+
+def kick_by_hand(case: Case) -> List[str]:
+    """How to send the kick from the host."""
+    found = []
+    notifier = case.peek("notify.host_notifier")
+    if usable(notifier) and notifier.enabled is not False:
+        found.append(f"on the host, write the number 1 (8 bytes) to the host notifier, fd {notifier.fd} of QEMU: "
+                     f"gdb -p PID -batch -ex 'call (int)eventfd_write({notifier.fd}, 1)'. A spurious kick is harmless")
+    found.append(stop_and_cont(case, "starting the device again kicks every queue"))
+    return found
+
+
+def stop_and_cont(case: Case, why: str) -> str:
+    """QMP `stop` and `cont`, and what speaks against them here."""
+    text = f"QMP `stop` and then `cont`: {why}"
+    popped = 0 if case.vhost else case.popped
+    if popped:
+        text += (f". It drains first: while the device holds {wording.count(popped, 'request')}, `stop` may block")
+    return text
+
+
+def usable(notifier: Optional[Notifier]) -> bool:
+    """Whether a notifier can be written to."""
+    return notifier is not None and notifier.fd is not None and notifier.fd >= 0 and notifier.initialized is not False

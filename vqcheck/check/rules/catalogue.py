@@ -1,0 +1,35 @@
+"""All rules, in the order in which they are judged."""
+from typing import Dict, Tuple
+
+from ..rule import STAGES, Rule
+from . import (
+    above,
+    backend,
+    blockers,
+    corruption,
+    corruption_of_one_side,
+    held_up,
+    identity,
+    impossible,
+    interrupts_not_delivered,
+    interrupts_not_sent,
+    interrupts_not_taken,
+    kicks,
+    lost_interrupt,
+    lost_kick,
+    machine,
+    skew,
+    vhost,
+)
+
+RULES: Tuple[Rule, ...] = tuple(sorted((
+    *machine.RULES, *blockers.RULES, *identity.RULES, impossible.IMPOSSIBLE, *corruption_of_one_side.RULES,
+    *corruption.RULES, skew.RULE,
+    *vhost.RULES,
+    *interrupts_not_taken.RULES, *interrupts_not_delivered.RULES, *interrupts_not_sent.RULES, lost_interrupt.RULE,
+    *backend.RULES, held_up.RULE, *kicks.RULES, lost_kick.RULE, *above.RULES,
+), key=lambda rule: STAGES.index(rule.stage)))
+"""Within a stage what is special comes before what is general."""
+
+BY_NAME: Dict[str, Rule] = {name: rule for rule in RULES for name in (rule.id, rule.slug)}
+"""Rules by id and by slug."""

@@ -1,0 +1,1 @@
+"""The checker's verdict and its rules, for people and for other programs."""
