@@ -102,9 +102,9 @@ def page() -> str:
     """The documentation's page."""
     lines = ["<!-- Made by `python -m tests.check.no_bearing docs/no-bearing.md`; not to be edited by hand. -->\n",
              "# Fields that change no verdict by themselves\n",
-             "From every healthy pair of the corpus each field was changed, one at a time.  The checker notices, as a fault "
-             "or as what can't be judged, every change but those of the following fields (and all below them).  The "
-             "test fails when one more goes unnoticed.\n"]
+             "From every healthy pair of the corpus each field was changed, one at a time.  The checker notices, as a "
+             "fault or as what can't be judged, every change but those of the following fields (and all below them).  "
+             "The test fails when one more goes unnoticed.\n"]
     for why, names in REASONS:
         lines += [f"## {why[0].upper()}{why[1:]}\n", *(f"* {name}" for name in sorted(names)), ""]
     return "\n".join(lines)

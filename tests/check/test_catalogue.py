@@ -77,8 +77,7 @@ def test_the_pages_are_made_from_the_rules():
     made = rule_pages.pages()
     assert {path.name for path in PAGES.glob("*.md")} == set(made)
     for name, text in made.items():
-        assert (PAGES / name).read_text(encoding="utf-8") == text,
-        "python -m vqcheck.render.report.rule_pages docs/rules"
+        assert (PAGES / name).read_text(encoding="utf-8") == text, "make them again: vqcheck.render.report.rule_pages"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])

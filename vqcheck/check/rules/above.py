@@ -71,6 +71,7 @@ NOT_ENDED = Rule(
     confirm=("stacks of ksoftirqd; is the CPU that issued it online?",),
     actions=(DUMP, "reset the VM"),
     references=("Linux block/blk-mq.c, blk_mq_complete_request()",),
+    explains=("G11",),
 )
 
 
@@ -108,6 +109,7 @@ NOT_RESTARTED = Rule(
     actions=("in the guest, if debugfs has it: echo start > /sys/kernel/debug/block/DISK/state", DUMP, "reset the VM"),
     references=("Linux commits 9ba52e5812e5, \"don't lose requests if a stopped queue restarts\"; 96a9fe64bfd4, "
                 "6bda857bcbb8, 2003ee8a9aa1",),
+    explains=("G11",),
 )
 
 
@@ -137,6 +139,7 @@ HELD_OFF = Rule(
     confirm=("the stack of the task in blk_mq_freeze_queue_wait() or blk_mq_quiesce_queue()",),
     actions=("find the task that froze the queue: its stack says what it waits for", DUMP),
     references=("Linux block/blk-mq.c, blk_freeze_queue_start(), blk_mq_quiesce_queue()",),
+    explains=("G11",),
 )
 
 
@@ -171,6 +174,7 @@ TAG_WAIT = Rule(
              "iflag=direct",
              DUMP),
     references=("Linux commits 040b83fcecfb, \"sbitmap: fix possible io hung due to lost wakeup\"; 5266caaf5660",),
+    explains=("G11",),
 )
 
 
@@ -279,7 +283,7 @@ NO_BUFFERS = Rule(
 def _above(case: Case) -> Outcome:
     for disk in _disks(case):
         old = _old(disk)
-        if old and not any(one.stopped for one in disk.hardware_queues or []) and case.outstanding == 0:
+        if old and case.outstanding == 0:
             return Found(
                 f"{wording.count(len(old), 'request')} of {disk.disk} in the guest's block layer, and nothing is on "
                 "the ring",
