@@ -112,3 +112,9 @@ def test_the_main_thread_is_known_by_its_loop(recorded):
     threads = Replay(recorded).threads()
     assert main_thread(threads) == threads[0].id
     assert main_thread([one._replace(functions=None) for one in threads]) is None
+
+
+def test_the_main_thread_in_a_coroutine_is_known_by_its_id(recorded):
+    found = [one._replace(functions=("blk_aio_write_entry",)) for one in Replay(recorded).threads()]
+    assert main_thread(found, recorded.identity.pid) == recorded.identity.pid == found[0].id
+    assert main_thread(found[1:], recorded.identity.pid) is None
