@@ -21,7 +21,8 @@ PATIENCE = 120.0
 """Seconds for what takes a few on an idle machine."""
 SILENCE, BOOTS = 75.0, 3
 """About one boot in a hundred stands still under emulation before it prints anything, while the kernel measures its
-clocks: after so many seconds the machine is started again, so many times in all."""
+clocks, or for want of a timer's interrupt soon after: after so many seconds the machine is started again, so many times
+in all."""
 
 Found = TypeVar("Found")
 
@@ -160,12 +161,12 @@ class Machine:
             self._boot()
             try:
                 self.wait("a word of the guest", self.console, PATIENCE if left == 0 else SILENCE)
+                self.wait_for("LAB-READY")
                 break
             except TimeoutError:
                 if left == 0:
                     raise
                 self._stop()
-        self.wait_for("LAB-READY")
         self.wait("first report", self.reports)
 
     def _boot(self) -> None:
