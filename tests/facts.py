@@ -1,10 +1,11 @@
 """Snapshots of a scene held against its independent witnesses, made just now or replayed from a recording."""
 import re
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, NamedTuple, Optional, Sequence
 
 from tests.lab import proof
 from tests.lab.capture import HostState
 from tests.lab.truth import GuestState, Truth
+from vqcheck.check.result import Event
 from vqcheck.snapshot.device_model import HostDevice
 from vqcheck.snapshot.held_model import BlockState, HeldRequest
 from vqcheck.snapshot.model import Queue, Snapshot
@@ -262,3 +263,16 @@ def check_sides(guest: Snapshot, host: Snapshot) -> None:
         message = found.irq.msi if found.irq else None
         if message is not None and other.notify is not None and other.notify.msix is not None:
             assert (message.address, message.data) == (other.notify.msix.address, other.notify.msix.data)
+
+
+def check_events(truth: Truth, lost: Sequence[Event]) -> None:
+    """A lost event was due where the side that waits for it has said so, and for a request that hangs."""
+    guest, host = truth.guest, truth.host
+    for event in lost:
+        assert event.head in {one.head for one in guest.in_flight} and event.request is not None
+        if guest.layout == "split" and truth.options.event_idx:
+            assert event.idx == {"interrupt": guest.used_event, "kick": guest.avail_event}[event.kind]
+        elif event.kind == "interrupt":
+            assert guest.returned[0] == event.head  # the driver wants one for whatever comes next
+        else:
+            assert event.head == proof.posted(host, guest)[0]

@@ -5,7 +5,7 @@ from tests import facts, recordings
 from tests.lab.kernel import DEFAULT, SOURCES
 from tests.lab.scenes import ALSO, SCENES
 from tests.lab.test_kernels import NAMES
-from tests.verdicts import EXPECTED
+from tests.verdicts import EXPECTED, lost
 from vqcheck.check.judge import judge
 
 
@@ -54,4 +54,6 @@ def test_both_sides_read_the_same_ring(recorded):
 
 
 def test_the_verdict(recorded):
-    EXPECTED[recorded.scene].check(judge(recorded.guest, recorded.host))
+    verdict = judge(recorded.guest, recorded.host)
+    EXPECTED[recorded.scene].check(verdict)
+    facts.check_events(recorded.truth, lost(verdict))

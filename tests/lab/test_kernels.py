@@ -39,7 +39,7 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
         made = make(name, directory, sides.live_commands(directory), SCENES[name].options._replace(kernel=kernel))
         guest, host = sides.guest_by_drgn(made.capture), sides.live(directory)
         keep(f"kernels/{kernel}/{name}", {"guest.vqcap": guest.vqcap, "host.vqcap": host.vqcap,
-                                          "truth.json": directory / "truth.json"})
+                                          "truth.json": directory / "truth.json", **EXPECTED[name].file(directory)})
         yield Seen(made, guest, host)
     finally:
         shutil.rmtree(directory)

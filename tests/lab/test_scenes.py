@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from tests import facts, recordings
-from tests.verdicts import EXPECTED
+from tests.verdicts import EXPECTED, lost
 from vqcheck.check.judge import judge
 from vqcheck.guest.snapshot import take
 from vqcheck.snapshot.schema import schema
@@ -59,7 +59,7 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
     try:
         found = _read(qemu, make(name, directory, sides.live_commands(directory, options.subject.device), options))
         keep(recordings.place(qemu, name), {"guest.vqcap": found.guest.vqcap, "host.vqcap": found.live.vqcap,
-                                            "truth.json": directory / "truth.json"})
+                                            "truth.json": directory / "truth.json", **EXPECTED[name].file(directory)})
         yield found
     finally:
         shutil.rmtree(directory)
@@ -138,13 +138,7 @@ def test_the_verdict(seen: Seen, way: str) -> None:
 
 
 def test_the_lost_event_is_the_right_one(seen: Seen) -> None:
-    verdict = judge(seen.guest.snapshot, seen.live.snapshot)
-    events = [finding.event for queue in verdict.queues for finding in queue.findings if finding.event]
-    truth = seen.made.truth.guest
-    for event in events:
-        assert event.idx == {"interrupt": truth.used_event, "kick": truth.avail_event}[event.kind]
-        assert event.head in {request.head for request in truth.in_flight}
-        assert event.request is not None
+    facts.check_events(seen.made.truth, lost(judge(seen.guest.snapshot, seen.live.snapshot)))
 
 
 def test_crash_shows_the_device(seen: Seen) -> None:
