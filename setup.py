@@ -26,8 +26,9 @@ setup(
     install_requires=["tabulate>=0.8.10"],
     extras_require={
         "drgn": ["drgn>=0.0.31"],
+        "qmp": ["qemu.qmp>=0.0.3"],
         "test": ["pytest", "hypothesis", "jsonschema", "ruff", "mypy", "import-linter", "vermin", "pytest-benchmark",
-                 "types-tabulate", "sarif-om"],
+                 "types-tabulate", "sarif-om", "qemu.qmp>=0.0.3"],
     },
     entry_points={"console_scripts": ["vqcheck = vqcheck.cli.main:main"]},
     classifiers=[

@@ -13,7 +13,7 @@ from vqcheck.cli import main as main_module
 from vqcheck.cli import show
 from vqcheck.snapshot.write import to_json
 
-VERBS = ["merge", "guest", "host", "layout", "show", "validate", "schema", "replay", "demo", "paths", "gdb", "crash"]
+VERBS = ["merge", "diff", "rules", "explain", "guest", "host", "layout", "show", "validate", "schema", "replay", "demo", "paths", "gdb", "crash"]
 
 
 def test_the_verbs_are_all_there():
@@ -51,7 +51,7 @@ def test_version(vqcheck):
 
 @pytest.mark.parametrize("words, complaint", [
     ([], "the following arguments are required: VERB (see `vqcheck --help`)"),
-    (["merge", "a.json"], "the following arguments are required: B.json (see `vqcheck merge --help`)"),
+    (["merge"], "the following arguments are required: SNAPSHOT.json (see `vqcheck merge --help`)"),
     (["merge", "a", "b", "--form", "json"], "unrecognized arguments: --form json (see `vqcheck --help`)"),
     (["show", "x", "--bo\x1bgus"], "unrecognized arguments: --bo\\x1bgus (see `vqcheck --help`)"),
 ])

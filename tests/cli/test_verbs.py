@@ -72,7 +72,7 @@ def test_merge_for_programs(vqcheck, saved):
 def test_merge_of_two_files_of_one_side(refused, saved):
     first, second = saved(incident()[0], pair()[0])
     assert refused("merge", first, second) == (
-        f"{first} and {second} are both of the guest; merge needs one of the guest and one of the host")
+        f"{first}, {second}: all snapshots are of the guest; a verdict needs both sides")
 
 
 def test_merge_of_two_machines_can_not_be_judged(vqcheck, saved):

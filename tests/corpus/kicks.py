@@ -4,6 +4,7 @@ from typing import Any, Tuple
 
 from tests.builders import notify, pair
 from vqcheck.snapshot.kinds import Hex
+from vqcheck.snapshot.model import Features
 
 from .cases import Entry, fault, healthy, unsure
 from .interrupts import several
@@ -95,6 +96,9 @@ NOT_SERVED = (
     unsure("storage error, nothing of this queue parked", "K11", partial(pair, host_part={"run_state": "io-error"})),
 )
 
+LEGACY_FEATURES = Features(Hex(0x30006E54), [])
+LEGACY = {"guest_device": {"features": LEGACY_FEATURES}, "host_device": {"features": LEGACY_FEATURES}}
+
 IDENTITY = (
     unsure("other rings", "C15",
            made(host_queue={"rings": pair()[1].devices[0].queues[0].rings._replace(desc=Hex(0x1000))})),
@@ -104,6 +108,7 @@ IDENTITY = (
     unsure("one side begins at 0", "M5", lambda: (pair(avail=9000)[0], pair(avail=0)[1])),
     unsure("different VMs", "S6", lambda: (pair()[0], pair(host={"target": pair()[1].target._replace(uuid="00")})[1])),
     fault("big-endian rings of a modern device", "C18", made(host_part={"byte_order": "big"})),
+    unsure("legacy device of another byte order", "C18", partial(pair, host_part={"byte_order": "big"}, **LEGACY)),
     healthy("little-endian, as it should be", partial(pair, host_part={"byte_order": "little"})),
 )
 

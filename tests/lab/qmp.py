@@ -18,15 +18,19 @@ class Qmp:
 
     def command(self, name: str, **arguments: object) -> Any:
         """Run one command and return what it returns."""
-        request = {"execute": name, "arguments": arguments}
-        self._file.write(json.dumps(request).encode() + b"\n")
-        self._file.flush()
+        self.send(name, **arguments)
         while True:
             answer = self._receive()
             if "error" in answer:
                 raise RuntimeError(f"{name}: {answer['error']['desc']}")
             if "return" in answer:
                 return answer["return"]
+
+    def send(self, name: str, **arguments: object) -> None:
+        """Send a command, and do not wait for what it returns."""
+        request = {"execute": name, "arguments": arguments}
+        self._file.write(json.dumps(request).encode() + b"\n")
+        self._file.flush()
 
     def human(self, line: str) -> str:
         """Run one command of the human monitor."""

@@ -34,6 +34,7 @@ class Kind(NamedTuple):
 KINDS: Dict[str, Kind] = {
     "vsock": Kind(struct.pack("<Q", 3)),  # its context id
     "fs": Kind(b""),
+    "net": Kind(b""),
 }
 
 
@@ -42,6 +43,8 @@ class Backend:
 
     def __init__(self, path: pathlib.Path, kind: Kind) -> None:
         self._kind = kind
+        self.requests: List[int] = []
+        """What QEMU has asked for so far."""
         self._listener = socket.socket(socket.AF_UNIX)
         path.unlink(missing_ok=True)  # of a boot that came to nothing
         self._listener.bind(str(path))
@@ -75,6 +78,7 @@ class Backend:
         if len(head) < HEADER.size:
             return False
         request, flags, size = HEADER.unpack(head)
+        self.requests.append(request)
         payload = b""
         while len(payload) < size:
             more = connection.recv(size - len(payload))

@@ -94,6 +94,16 @@ class Machine:
         return f"/machine/peripheral/{self.options.subject.block}"
 
     @property
+    def free_qmp(self) -> pathlib.Path:
+        """A QMP socket for the product under test: each takes one client at a time, and `qmp` has the other."""
+        return pathlib.Path(self._sockets.name, "free-qmp")
+
+    @property
+    def backends(self) -> List[Backend]:
+        """The other ends of its vhost-user devices."""
+        return self._backends
+
+    @property
     def monitor(self) -> pathlib.Path:
         """The socket of a human monitor, left free for whoever wants to look into the machine by hand."""
         return pathlib.Path(self._sockets.name, "monitor")
@@ -198,6 +208,7 @@ class Machine:
                    "-accel", "tcg,tb-size=16", "-nodefaults", "-no-user-config", "-display", "none",
                    "-device", "vmcoreinfo", "-serial", f"file:{self.console_log}",
                    "-qmp", f"unix:{self._sockets.name}/qmp,server=on,wait=off",
+                   "-qmp", f"unix:{self.free_qmp},server=on,wait=off",
                    "-monitor", f"unix:{self.monitor},server=on,wait=off",
                    "-kernel", str(linux.vmlinuz), "-initrd", str(image), "-append", append]
         for path in FIRMWARE:

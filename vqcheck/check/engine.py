@@ -1,5 +1,5 @@
 """Tries the rules on a case, in their order, and folds what follows from something else under it."""
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .case import Case
 from .result import Excused, Found
@@ -20,19 +20,25 @@ class Judged(NamedTuple):
     findings: rules that hold, the root of each matter first.
     excuses: what looks odd and is none.
     missing: why essential rules could not be judged.
-    judged: what became of each rule.
+    judged: what became of each rule; None where nobody asked.
     """
 
     findings: List[Finding]
     excuses: List[str]
     missing: List[str]
-    judged: List[Judgement]
+    judged: Optional[List[Judgement]]
 
 
-def judge_case(case: Case) -> Judged:
-    """All rules of a queue's, until one holds after which the others prove nothing."""
+EXPLAINS: Dict[str, Tuple[str, ...]] = {rule.id: rule.explains for rule in RULES}
+
+
+def judge_case(case: Case, explain: bool = False) -> Judged:
+    """All rules of a queue's, until one holds after which the others prove nothing.
+
+    With `explain` it is kept what became of each of them.
+    """
     found: List[Tuple[Rule, Found]] = []
-    outcome = Judged([], [], [], [])
+    outcome = Judged([], [], [], [] if explain else None)
     for stage in STAGES[1:]:
         held, missing = judge_stage(stage, case, outcome)
         found += held
@@ -49,7 +55,7 @@ def judge_stage(stage: Stage, case: Any, outcome: Judged) -> Tuple[List[Tuple[Ru
         try:
             result = rule.test(case)
         except Unknown as problem:
-            outcome.judged.append(Judgement(rule.id, NOT_JUDGED, str(problem)))
+            _note(outcome, rule, NOT_JUDGED, str(problem))
             if rule.essential:
                 missing = True
                 if str(problem) not in outcome.missing:
@@ -57,14 +63,19 @@ def judge_stage(stage: Stage, case: Any, outcome: Judged) -> Tuple[List[Tuple[Ru
             continue
         if isinstance(result, Found):
             held.append((rule, result))
-            outcome.judged.append(Judgement(rule.id, HOLDS, result.headline))
+            _note(outcome, rule, HOLDS, result.headline)
         elif isinstance(result, Excused):
             if result.why not in outcome.excuses:
                 outcome.excuses.append(result.why)
-            outcome.judged.append(Judgement(rule.id, EXCUSED, result.why))
+            _note(outcome, rule, EXCUSED, result.why)
         else:
-            outcome.judged.append(Judgement(rule.id, CLEAR, result))
+            _note(outcome, rule, CLEAR, result)
     return held, missing
+
+
+def _note(outcome: Judged, rule: Rule, word: str, why: str) -> None:
+    if outcome.judged is not None:
+        outcome.judged.append(Judgement(rule.id, word, why))
 
 
 def finding(rule: Rule, found: Found, case: Any = None) -> Finding:
@@ -103,13 +114,12 @@ def _confidence(found: Found, several: bool) -> Confidence:
 
 def fold(findings: Sequence[Finding]) -> List[Finding]:
     """The roots, those that are shown first; what follows from a root that is as certain is folded under it."""
-    explains = {rule.id: rule.explains for rule in RULES}
     roots: List[Finding] = []
     folded: Dict[str, List[Finding]] = {}
     for one in findings:
-        root = next((other for other in findings if other is not one and one.rule in explains[other.rule]
+        root = next((other for other in findings if other is not one and one.rule in EXPLAINS[other.rule]
                      and (other.certainty == SHOWN or one.certainty == SUSPECTED)
-                     and one.rule not in _above(other, findings, explains)), None)
+                     and one.rule not in _above(other, findings)), None)
         if root is None:
             roots.append(one)
         else:
@@ -118,9 +128,9 @@ def fold(findings: Sequence[Finding]) -> List[Finding]:
     return sorted(whole, key=lambda one: (one.certainty != SHOWN, one.severity == NOTE))
 
 
-def _above(one: Finding, findings: Sequence[Finding], explains: Dict[str, Tuple[str, ...]]) -> List[str]:
+def _above(one: Finding, findings: Sequence[Finding]) -> List[str]:
     """Rules among those that hold which explain a finding themselves: rules never explain each other in a circle."""
-    return [other.rule for other in findings if one.rule in explains[other.rule]]
+    return [other.rule for other in findings if one.rule in EXPLAINS[other.rule]]
 
 
 def _with(one: Finding, folded: Dict[str, List[Finding]]) -> Finding:

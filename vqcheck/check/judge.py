@@ -33,7 +33,7 @@ def judge(*snapshots: Snapshot, stuck: Optional[str] = None, explain: bool = Fal
     hosts = in_order([one for one in snapshots if one.side == HOST])
     if not guests or not hosts:
         raise OneSided(f"all snapshots are of the {HOST if hosts else GUEST}; a verdict needs both sides")
-    outcome = engine.Judged([], [], [], [])
+    outcome = engine.Judged([], [], [], None)
     machine = Machine(guests[-1], hosts[-1])
     apart, _ = engine.judge_stage(MACHINE, machine, outcome)
     if apart:
@@ -65,7 +65,7 @@ class _Court:
     def verdict(self, machine: Machine) -> Verdict:
         """All queues, and then what concerns them together."""
         queues = [self._queue(one) for one in self.pairing.pairs]
-        outcome = engine.Judged([], [], [], [])
+        outcome = engine.Judged([], [], [], None)
         held, _ = engine.judge_stage(MACHINE, machine._replace(queues=queues), outcome)
         notes, grave = _alone(self.pairing)
         if self.seen and self.meant is None:
@@ -79,8 +79,7 @@ class _Court:
         case = self._case(one, len(self.guests) - 1, len(self.hosts) - 1)
         if (len(self.guests) > 1 or len(self.hosts) > 1) and not _fits(case):
             case = next((other for other in self._others(one) if _fits(other)), case)
-        verdict = _sentence(case, engine.judge_case(case))
-        return verdict if self.explain else verdict._replace(judged=[])
+        return _sentence(case, engine.judge_case(case, self.explain))
 
     def _others(self, one: Pair) -> Iterator[Case]:
         """The other pairs of captures, the latest first: two that enclose a third one fit together with it."""
@@ -162,7 +161,7 @@ def _sentence(case: Case, judged: engine.Judged) -> QueueVerdict:
         _said(case, status, judged.findings), _ring(case), _answers(case), judged.findings,
         join.requests(case) if status != HEALTHY else [],
         [*_beside(open_matters if faults else open_matters[1:]), *judged.missing, *judged.excuses,
-         *_contradiction(case, status)], judged.judged)
+         *_contradiction(case, status)], judged.judged or [])
 
 
 def _beside(findings: Sequence[Finding]) -> List[str]:

@@ -29,6 +29,16 @@ QEMUS_OWN = frozenset(f"virtio-{name}{tail}" for name in ("blk", "scsi", "rng", 
 """Types of devices that QEMU serves itself; vhost has types of its own for the same."""
 
 
+@functools.lru_cache(maxsize=None)
+def _parsed(path: str) -> Tuple[str, Tuple[str, ...], str, int]:
+    """(the record that it begins at, names below it, whose it is, how many names go without saying)"""
+    names = tuple(path.split("."))
+    if names[0] in ROOTS:
+        root, whose, hidden = ROOTS[names[0]]
+        return root, names, whose, hidden
+    return names[0], names[1:], WHOSE[names[0]], 0
+
+
 class Records:
     """A pair of queues, from one capture of each side."""
 
@@ -45,11 +55,8 @@ class Records:
 
     def get(self, path: str) -> Any:
         """A field, as `driver.last_used_idx` or `notify.msix.masked`.  Raises Unknown."""
-        names = path.split(".")
-        short = ROOTS.get(names[0])
-        if short is not None:
-            return find(getattr(self, short[0]), tuple(names), *short[1:])
-        return find(getattr(self, names[0]), tuple(names[1:]), WHOSE[names[0]])
+        root, names, whose, hidden = _parsed(path)
+        return find(getattr(self, root), names, whose, hidden)
 
     def peek(self, path: str) -> Any:
         """The same, None where it is not known."""

@@ -69,7 +69,7 @@ def judged(snapshots: Sequence[Snapshot], options: argparse.Namespace, files: Se
     try:
         verdict = judge(*snapshots, stuck=options.stuck, explain=options.verbose)
     except OneSided as problem:
-        raise Failed(str(problem))
+        raise Failed(f"{', '.join(map(str, files))}: {problem}" if files else str(problem))
     put_report(rendered(verdict, snapshots, options, files), options,
                f"{verdict.status}: {escape(verdict.headline)}")
     return verdict.exit_status

@@ -36,11 +36,12 @@ def put(text: str) -> None:
     sys.stdout.write(text)
 
 
-def put_snapshot(snapshot: Snapshot, path: Optional[str]) -> None:
-    """Print a snapshot as JSON, or write it to a file, whole or not at all."""
+def put_snapshot(snapshot: Snapshot, path: Optional[str], quiet: bool = False) -> None:
+    """Print a snapshot as JSON, or write it to a file, whole or not at all; say so unless `quiet`."""
     if path is None:
         put(to_json(snapshot))
         return
     write_file(path, to_json(snapshot).encode("ascii"))
     queues = sum(len(device.queues) for device in snapshot.devices)
-    put(f"snapshot of {len(snapshot.devices)} device(s), {queues} queue(s) written to {path}\n")
+    if not quiet:
+        put(f"snapshot of {len(snapshot.devices)} device(s), {queues} queue(s) written to {path}\n")

@@ -7,9 +7,10 @@ Source: QEMU hw/virtio/virtio.c (virtio_init()), system/runstate.c, hw/core/bus.
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Set
 
 from ..target.absence import Absences
-from ..target.errors import Corrupt, TargetError
+from ..target.errors import Corrupt, NotSupported, TargetError
 from ..target.target import Target
 from ..target.view import View
+from ..virtio import features
 from .block.graph import block_backend, root_node
 from .qobject import chain, static_pointer, type_names
 from .transport import Transport
@@ -51,13 +52,10 @@ class UnknownDevice(TargetError):
 
 def devices(target: Target) -> List[Found]:
     """All virtio devices, in the order in which they were realized."""
-    try:
-        addresses = by_run_state_handlers(target)
-    except TargetError as problem:
-        try:
-            addresses = by_buses(target)
-        except TargetError:
-            raise problem  # what is missing there is missing for everything
+    reasons = Absences()
+    addresses = reasons.take("handlers", by_run_state_handlers, target) or reasons.take("buses", by_buses, target)
+    if addresses is None:
+        raise NotSupported(reasons.get("handlers") or reasons["buses"])
     return [_found(target, address) for address in addresses]
 
 
@@ -65,7 +63,12 @@ def by_run_state_handlers(target: Target) -> List[int]:
     """The addresses of all VirtIODevices, by the handlers that they have registered."""
     head = target.read_pointer(target.address_of("vm_change_state_head"))
     return [entry.pointer("opaque") for entry in chain(target, head, "struct VMChangeStateEntry", "entries.tqe_next")
-            if target.symbol_name(entry.pointer("cb")) == HANDLER]
+            if HANDLER in (target.symbol_name(function) for function in _functions(entry))]
+
+
+def _functions(entry: View) -> List[int]:
+    """The functions that a handler may be: one that returns something has a member of its own since QEMU 10.2."""
+    return [entry.pointer(name) for name in ("cb", "cb_ret") if entry.has(name)]
 
 
 def by_buses(target: Target) -> List[int]:
@@ -113,7 +116,12 @@ def _transport(target: Target, device: View) -> Transport:
 
 
 def byte_order(device: View) -> str:
-    """Of what the device shares with its driver: little-endian unless a legacy device serves a big-endian guest."""
+    """Of what the device shares with its driver: little-endian unless a legacy device serves a big-endian guest.
+
+    QEMU include/hw/virtio/virtio.h, virtio_is_big_endian().
+    """
+    if features.has(feature_mask(device, "guest_features"), features.VERSION_1):
+        return "little"
     return "big" if device.uint("device_endian") == DEVICE_ENDIAN_BIG else "little"
 
 

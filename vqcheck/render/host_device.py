@@ -168,8 +168,9 @@ def _line(part: HostDevice) -> Optional[str]:
 
 
 def _vhost(part: HostDevice) -> List[Sequence[Optional[str]]]:
-    return [("vhost", f"{one.backend or '-'}, started {yes_no(one.started) or '-'}, queues from {one.vq_index} on, "
-                      f"{one.nvqs} of them, acked features {hexadecimal(one.acked_features) or '-'}")
+    return [("vhost", f"{one.backend or '-'}, started {yes_no(one.started) or '-'}, queues from "
+                      f"{slashed(one.vq_index)} on, {slashed(one.nvqs)} of them, acked features "
+                      f"{hexadecimal(one.acked_features) or '-'}")
             for one in part.vhost or ()]
 
 
@@ -184,5 +185,6 @@ def _known(value: Optional[int]) -> str:
 
 
 def _disks(part: HostDevice) -> List[Sequence[Optional[str]]]:
-    return [("disk", f"{one.qdev_id or one.qom_path or '-'} ({one.channel}:{one.target}:{one.lun}), {one.requests} "
-                     f"requests, {host_held.state_text(one.block) or 'no block layer'}") for one in part.disks or ()]
+    return [("disk", f"{one.qdev_id or one.qom_path or '-'} ({one.channel}:{one.target}:{one.lun}), "
+                     f"{slashed(one.requests)} requests, {host_held.state_text(one.block) or 'no block layer'}")
+            for one in part.disks or ()]

@@ -114,13 +114,23 @@ FEATURES = Rule(
 )
 
 
+BIG_ENDIAN = ("s390x", "ppc64", "ppc", "aarch64_be", "armeb", "mips", "mips64", "sparc64", "m68k", "hppa")
+"""Machines whose legacy devices are big-endian."""
+
+
 def _order(case: Case) -> Outcome:
     order = case.get("host.byte_order")
     modern = features.has(case.negotiated, features.VERSION_1)
-    if order == "little" or not modern:
-        return "both sides have the same byte order, as far as the features tell"
-    return Found("QEMU reads the rings of a modern device as big-endian", [Evidence(
-        "VERSION_1 is negotiated, and then everything is little-endian", None, f"device_endian {order}")])
+    machine = None if modern else case.get("guest_snapshot.target.machine")
+    wanted = "big" if machine in BIG_ENDIAN else "little"
+    if order == wanted:
+        return "both sides have the same byte order"
+    return Found(
+        f"QEMU reads the rings as {order}-endian, and the driver writes them {wanted}-endian", [Evidence(
+            "VERSION_1 is negotiated, and then everything is little-endian" if modern else
+            "a legacy device has the byte order of its guest", f"machine {machine}" if machine else None,
+            f"byte_order {order}")], doubts=[] if modern else [
+                "a guest may run with the other byte order than its machine's name says"])
 
 
 BYTE_ORDER = Rule(
@@ -128,7 +138,9 @@ BYTE_ORDER = Rule(
     title="QEMU takes the rings to be of another byte order",
     blame="transport",
     severity=CRITICAL, stage=IDENTITY, test=_order,
-    holds_when="VERSION_1 is negotiated and QEMU's device_endian is big",
+    holds_when="VERSION_1 is negotiated and QEMU takes the rings for big-endian; or it is not, and QEMU takes them "
+               "for of "
+               "another byte order than the guest's machine has",
     needs=("host.byte_order", "negotiated"),
     not_when=("a legacy device, whose rings have the byte order of its guest",),
     explanation="Indexes that are read with their bytes swapped jump by 256, and neither side finds the other's "
