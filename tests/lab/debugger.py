@@ -19,12 +19,18 @@ PREAMBLE = [
 ]
 
 def locate(machine: Machine) -> List[str]:
-    """Finds the device and the queue under test: $device and $queue."""
+    """Finds the device and the queue under test: $device and $queue.
+
+    Every VirtIODevice registers a handler for changes of the run state: in `cb`, since QEMU 10.2 in `cb_ret`, which are
+    among the first three pointers of an entry.
+    """
     return [
+        "set $handler = (void *) &virtio_vmstate_change",
         "set $device = (VirtIODevice *) 0",
         "set $entry = vm_change_state_head.tqh_first",
         "while $entry != 0",
-        "  if (void *) $entry->cb == (void *) &virtio_vmstate_change",
+        "  set $first = (void **) $entry",
+        "  if $first[0] == $handler || $first[1] == $handler || $first[2] == $handler",
         "    set $path = ((VirtIODevice *) $entry->opaque)->parent_obj.canonical_path",
         f'    if $_streq($path, "{machine.device_path}")',
         "      set $device = (VirtIODevice *) $entry->opaque",
