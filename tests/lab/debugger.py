@@ -32,7 +32,7 @@ def locate(machine: Machine) -> List[str]:
         "  set $first = (void **) $entry",
         "  if $first[0] == $handler || $first[1] == $handler || $first[2] == $handler",
         "    set $path = ((VirtIODevice *) $entry->opaque)->parent_obj.canonical_path",
-        f'    if $_streq($path, "{machine.device_path}")',
+        f'    if $_streq($path, "{machine.backend}")',
         "      set $device = (VirtIODevice *) $entry->opaque",
         "    end",
         "  end",

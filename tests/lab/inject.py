@@ -65,7 +65,7 @@ def lost_interrupt_of_one(machine: Machine, stands_still: Callable[[], object]) 
     return _drop(machine, NOTIFY, stands_still)
 
 
-def suspended(machine: Machine) -> None:
+def backend_stuck(machine: Machine) -> None:
     """One write is suspended in the block layer for ever; others go on past it."""
     # The machine must be stopped for this: qemu-io drains, and would wait for the very request that it suspends.
     machine.qmp.command("stop")

@@ -142,8 +142,8 @@ def monitor_says(machine: Machine, quiet: bool) -> Dict[str, Any]:
     }
     if not quiet:
         return found
-    status = qmp.command("x-query-virtio-status", path=machine.device_path)
-    found["queues"] = [qmp.command("x-query-virtio-queue-status", path=machine.device_path, queue=number)
+    status = qmp.command("x-query-virtio-status", path=machine.backend)
+    found["queues"] = [qmp.command("x-query-virtio-queue-status", path=machine.backend, queue=number)
                        for number in range(status["num-vqs"])]
     if subject.block:
         found["block"] = _of_disk(qmp.command("query-block"), machine)

@@ -83,7 +83,7 @@ class Machine:
         return self._qmp
 
     @property
-    def device_path(self) -> str:
+    def backend(self) -> str:
         """The QOM path of the virtio device under test: on PCI it is the backend of a proxy, else one of its own."""
         path = f"/machine/peripheral/{self.options.subject.device}"
         return path if self.platform.bus == "device" else path + "/virtio-backend"
