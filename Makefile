@@ -9,7 +9,7 @@ help:
 	@echo "make demo       the verdict on a bundled real hang"
 	@echo "make test       linters and all tests that need no virtual machine"
 	@echo "make lab        boot a real VM, hang it, capture it with crash and gdb, and check the verdicts"
-	@echo "make lab-matrix every kernel with every virtio device, split and packed, and aarch64"
+	@echo "make lab-matrix every kernel with every virtio device, split and packed, and aarch64; more scenes in newer QEMUs"
 	@echo "make record     make the lab's scenes and its matrix again and keep their recordings in tests/data"
 	@echo "make benchmark  times of the commands and of the checker"
 	@echo "make clean      remove the virtual environment and what tools left behind"
@@ -51,6 +51,7 @@ lab: $(VENV)/lab-tools
 lab-matrix: $(VENV)/lab-tools
 	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py tests/lab/test_kernels.py tests/lab/test_crash_kernels.py \
 		tests/lab/test_crash_arm64.py tests/lab/test_inspect.py::test_a_guest_of_aarch64
+	$(BIN)/python -m pytest -m matrix tests/lab/test_scenes.py
 
 record: $(VENV)/lab-tools
 	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab/test_scenes.py tests/lab/test_matrix.py \

@@ -64,7 +64,10 @@ def functions(registers: Mapping[str, int], library: Library) -> List[str]:
     try:
         detour.registers = registers
         gdb.invalidate_cached_frames()
-        frame = gdb.newest_frame().older()
+        frame = gdb.newest_frame()
+        while frame.type() == gdb.INLINE_FRAME:  # the detour begins at what they are inlined into
+            frame = frame.older()
+        frame = frame.older()
         while frame is not None and len(found) < MAX_FRAMES:
             found.append(function(frame, library))
             frame = frame.older()

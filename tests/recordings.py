@@ -1,8 +1,10 @@
 """The recordings of real machines in tests/data."""
-import json
 import pathlib
-from typing import Any, Dict, List
+from typing import List
 
+from tests.lab import truth as witnesses
+from tests.lab.qemu_build import DEFAULT
+from tests.lab.truth import Truth
 from vqcheck.guest import snapshot as guest
 from vqcheck.host import snapshot as host
 from vqcheck.snapshot.model import Snapshot
@@ -11,13 +13,24 @@ from vqcheck.target.recording import Replay
 
 DATA = pathlib.Path(__file__).parent / "data"
 SCENES = DATA / "scenes"
+QEMUS = DATA / "qemus"
 KERNELS = DATA / "kernels"
 MATRIX = DATA / "matrix"
 
 
-def names() -> List[str]:
-    """The scenes that are recorded."""
-    return sorted(path.parent.name for path in SCENES.glob("*/truth.json"))
+def place(qemu: str, scene: str) -> str:
+    """The folder of a scene in one of the lab's QEMUs, below DATA."""
+    return f"scenes/{scene}" if qemu == DEFAULT else f"qemus/{qemu}/{scene}"
+
+
+def names(folder: pathlib.Path = SCENES) -> List[str]:
+    """The scenes that are recorded in a folder."""
+    return sorted(path.parent.name for path in folder.glob("*/truth.json"))
+
+
+def scenes() -> List[str]:
+    """Every recorded scene, of all QEMUs and kernels, by its folder below DATA."""
+    return sorted(str(path.parent.relative_to(DATA)) for path in DATA.rglob("truth.json"))
 
 
 def folders() -> List[pathlib.Path]:
@@ -36,7 +49,6 @@ def replay(recorded: vqcap.Bundle) -> Snapshot:
     return walkers[recorded.asked["side"]](Replay(recorded), recorded.asked.get("device"))
 
 
-def truth(name: str, folder: pathlib.Path = SCENES) -> Dict[str, Any]:
+def truth(name: str, folder: pathlib.Path = SCENES) -> Truth:
     """What independent witnesses said of a scene."""
-    found: Dict[str, Any] = json.loads((folder / name / "truth.json").read_text())
-    return found
+    return witnesses.read(folder / name / "truth.json")

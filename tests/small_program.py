@@ -37,7 +37,8 @@ KEPT void blk_aio_write_entry(void *opaque) { wait_for_disk(*(int *)opaque); ste
 KEPT void coroutine_trampoline(void) { blk_aio_write_entry(waiting.base.entry_arg); steps++; }
 
 KEPT void sleeps_for_good(void) { struct pollfd none = { -1 }; poll(&none, 1, -1); steps++; }
-KEPT void caught(void) { steps++; }
+static inline __attribute__((always_inline)) void inlined(void) { steps += 2; __asm__ volatile("nop"); steps++; }
+KEPT void caught(void) { steps++; inlined(); }
 static void *thread(void *unused) { sleeps_for_good(); return unused; }
 
 int main(int count, char **words)

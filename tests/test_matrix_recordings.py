@@ -1,11 +1,11 @@
-"""Every kernel × ring layout with every virtio device, replayed: the walker against what the guest said of itself."""
+"""Every kernel × ring layout with every virtio device, replayed: the walkers against guest and QMP, and each other."""
+import json
+
 import pytest
 
-from tests import recordings
-from tests.lab import survey
+from tests import cell_facts, recordings
+from tests.lab import monitor, survey
 from tests.lab.matrix import CELLS
-from vqcheck.guest import snapshot as guest
-from vqcheck.target.recording import Replay
 
 RECORDED = sorted(path.name for path in recordings.MATRIX.iterdir())
 
@@ -15,8 +15,11 @@ class Cell:
 
     def __init__(self, name):
         self.name = name
-        self.snapshot = guest.take(Replay(recordings.bundle(name, "guest", recordings.MATRIX)))
+        self.snapshot, self.host = (recordings.replay(recordings.bundle(name, side, recordings.MATRIX))
+                                    for side in ("guest", "host"))
         self.seen = survey.parse((recordings.MATRIX / name / "survey.txt").read_text())
+        said = json.loads((recordings.MATRIX / name / "qmp.json").read_text())
+        self.before, self.after = (monitor.from_json(said[when]) for when in ("before", "after"))
         self.queues = [queue for device in self.snapshot.devices for queue in device.queues]
 
 
@@ -80,3 +83,46 @@ def test_writes_that_hang_are_known_with_their_disks(cell):
         waiting = [one for queue in device.queues for one in queue.in_flight if one.operation == "write"]
         assert waiting and all(one.kind in ("block", "scsi") and one.bytes and one.task.comm == "dd"
                                for one in waiting)
+
+
+# The host's side.
+
+def by_rings(snapshot):
+    """Queues by the type of their device and the address of their descriptors, as the checker pairs them."""
+    return {(device.device_id, queue.rings.desc): queue
+            for device in snapshot.devices for queue in device.queues if queue.rings}
+
+
+def test_both_sides_have_the_same_queues(cell):
+    ours, theirs = by_rings(cell.snapshot), by_rings(cell.host)
+    assert ours
+    for place, queue in ours.items():
+        other = theirs[place]
+        assert (queue.size, queue.rings, queue.layout, queue.role) == (
+            other.size, other.rings, other.layout, other.role), place
+        assert other.ring is None or queue.ring == other.ring
+
+
+def test_queues_at_rest_stand_where_qmp_says(cell):
+    cell_facts.check_resting(cell.before, cell.after, cell.host)
+
+
+def test_writes_that_hang_wait_in_their_throttle_nodes(cell):
+    cell_facts.check_hanging(cell.host)
+
+
+def test_what_another_process_serves_is_said_to_be(cell):
+    cell_facts.check_others(cell.host)
+    outside = sorted(one.host.qdev_id for one in cell.host.devices if one.host.vhost)
+    assert outside == ([] if "microvm" in cell.name else ["fs0", "vsock0"])
+
+
+def test_every_loop_and_thread_has_its_name(cell):
+    cell_facts.check_process(cell.host, iothread="microvm" not in cell.name)
+
+
+def test_devices_are_where_the_guest_sees_them(cell):
+    kinds = {one.bus.type for one in cell.host.devices}
+    assert kinds == ({"mmio"} if "microvm" in cell.name else {"pci", "mmio"} if "arm64" in cell.name else {"pci"})
+    if kinds == {"pci"}:
+        assert {one.bus.address for one in cell.host.devices} == {one.address for one in cell.seen.devices}

@@ -58,6 +58,13 @@ def test_a_coroutine_that_waits_is_unwound_to_where_it_began(found):
     assert found["COROUTINE"] == "['wait_for_disk', 'blk_aio_write_entry']"
 
 
+def test_a_coroutine_is_unwound_while_the_thread_stands_in_an_inlined_function(program, tmp_path):
+    script = "break inlined\nrun\n" + PROBE + "\nkill\n"
+    found = lines(gdb(str(program), script=script, tmp_path=tmp_path))
+    assert "'inlined', 'caught', 'main'" in found["THREADS"]
+    assert found["COROUTINE"] == "['wait_for_disk', 'blk_aio_write_entry']"
+
+
 def test_one_that_runs_has_no_stack_of_its_own_to_be_seen(found):
     assert found["RUNNING"].startswith("absent: the coroutine is running")
 

@@ -5,8 +5,8 @@ from tests import recordings
 from tests.host.test_bad_memory import SCENE, disk, spoil
 from tests.lab.vm import UUID
 from vqcheck.host.loops import main_thread
+from vqcheck.host.msix import MSIX_CONTROL
 from vqcheck.host.snapshot import take
-from vqcheck.host.transport import MSIX_CONTROL
 from vqcheck.target.recording import Replay
 from vqcheck.target.target import Identity
 from vqcheck.target.view import View
@@ -42,15 +42,15 @@ def test_the_iothread_serves_the_disk_and_stands_in_its_loop(recorded):
     snapshot = recordings.replay(recorded)
     notify = snapshot.devices[0].queues[0].notify
     (thread,) = [one for one in snapshot.threads if one.id == notify.thread]
-    assert (notify.context, notify.polling) == ("iothread", False)
-    assert "iothread_run" in thread.functions and not thread.absent
+    assert (notify.context, notify.polling) == ("iothread1", False)
+    assert "iothread_run" in thread.functions and thread.role == "iothread iothread1"
 
 
 def test_a_thread_without_a_name_or_stack_says_so(recorded):
     recorded.threads[0] = recorded.threads[0]._replace(name=None, functions=None, reason="no frame")
     thread = recordings.replay(recorded).threads[0]
     assert (thread.name, thread.functions) == (None, None)
-    assert thread.absent == {"name": "a core does not hold it", "functions": "no frame"}
+    assert (thread.absent["name"], thread.absent["functions"]) == ("a core does not hold it", "no frame")
 
 
 def test_the_vm_is_named(recorded):
@@ -70,7 +70,10 @@ def test_a_vm_without_a_name(recorded, symbol, field, words):
 
 def test_a_capture_without_a_time(recorded):
     bare = recorded._replace(identity=Identity("gdb", "core"))
-    assert take(Replay(bare), "virtio-disk1").capture.absent == {"time": "the debugger knows none"}
+    capture = take(Replay(bare), "virtio-disk1").capture
+    assert (capture.time, capture.clock_ns) == (None, None)
+    assert capture.absent["time"] == "the debugger knows none"
+    assert "a core does not hold the time" in capture.absent["clock_ns"]
 
 
 def test_without_its_run_state_the_reason_is_kept(recorded):
@@ -109,3 +112,9 @@ def test_the_main_thread_is_known_by_its_loop(recorded):
     threads = Replay(recorded).threads()
     assert main_thread(threads) == threads[0].id
     assert main_thread([one._replace(functions=None) for one in threads]) is None
+
+
+def test_the_main_thread_in_a_coroutine_is_known_by_its_id(recorded):
+    found = [one._replace(functions=("blk_aio_write_entry",)) for one in Replay(recorded).threads()]
+    assert main_thread(found, recorded.identity.pid) == recorded.identity.pid == found[0].id
+    assert main_thread(found[1:], recorded.identity.pid) is None

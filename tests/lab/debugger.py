@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 from typing import List, Sequence
 
-from .vm import BACKEND, BACKEND_MMIO, PATIENCE, Machine
+from .vm import PATIENCE, Machine
 
 DONE = "LAB-SESSION-DONE"
 
@@ -18,21 +18,28 @@ PREAMBLE = [
     "handle SIGUSR1 nostop noprint pass",  # QEMU kicks its vCPU threads with it
 ]
 
-LOCATE = [
-    "set $disk = (VirtIODevice *) 0",
-    "set $entry = vm_change_state_head.tqh_first",
-    "while $entry != 0",
-    "  if (void *) $entry->cb == (void *) &virtio_vmstate_change",
-    "    set $path = ((VirtIODevice *) $entry->opaque)->parent_obj.canonical_path",
-    f'    if $_streq($path, "{BACKEND}") || $_streq($path, "{BACKEND_MMIO}")',
-    "      set $disk = (VirtIODevice *) $entry->opaque",
-    "    end",
-    "  end",
-    "  set $entry = $entry->entries.tqe_next",
-    "end",
-    "set $queue = &$disk->vq[0]",
-]
-"""Finds the disk under test and its first queue: $disk and $queue."""
+def locate(machine: Machine) -> List[str]:
+    """Finds the device and the queue under test: $device and $queue.
+
+    Every VirtIODevice registers a handler for changes of the run state: in `cb`, since QEMU 10.2 in `cb_ret`, which are
+    among the first three pointers of an entry.
+    """
+    return [
+        "set $handler = (void *) &virtio_vmstate_change",
+        "set $device = (VirtIODevice *) 0",
+        "set $entry = vm_change_state_head.tqh_first",
+        "while $entry != 0",
+        "  set $first = (void **) $entry",
+        "  if $first[0] == $handler || $first[1] == $handler || $first[2] == $handler",
+        "    set $path = ((VirtIODevice *) $entry->opaque)->parent_obj.canonical_path",
+        f'    if $_streq($path, "{machine.backend}")',
+        "      set $device = (VirtIODevice *) $entry->opaque",
+        "    end",
+        "  end",
+        "  set $entry = $entry->entries.tqe_next",
+        "end",
+        f"set $queue = &$device->vq[{machine.options.queue_index}]",
+    ]
 
 
 class Session:

@@ -1,50 +1,129 @@
-"""The driver's side of /dev/vdb as drgn reads it from a vmcore: `python drgn_walk.py VMCORE VMLINUX MODULE.ko...`
+"""The driver's side of a virtio device as drgn reads it from a vmcore.
 
-Prints JSON.  Independent of the project on purpose, as a second opinion on what its own walkers read: it imports
-nothing of it.  Needs drgn (from PyPI).
+`python drgn_walk.py NAME VMCORE VMLINUX MODULE.ko...` prints JSON; NAME is a disk of virtio-blk (vdb), one of the only
+SCSI host (sda), or a network interface (eth0).
+Independent of the project on purpose, as a second opinion on what its own walkers read: it imports nothing of it.
+Needs drgn (from PyPI).
 """
 import json
 import sys
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import drgn
 from drgn.helpers.linux.block import disk_name, for_each_disk
+from drgn.helpers.linux.list import list_for_each_entry
+from drgn.helpers.linux.net import netdev_get_by_name, netdev_priv
 
 SECOND = 10**9
+WRAP = 1 << 15
+USED = 1 << 15
+AVAIL = 1 << 7
+
+Decode = Callable[[drgn.Object], drgn.Object]
+"""From the driver's token to its struct request."""
 
 
-def walk(prog: drgn.Program, name: str = "vdb") -> List[Dict[str, Any]]:
-    """All virtqueues of a virtio disk."""
+def walk(prog: drgn.Program, name: str) -> List[Dict[str, Any]]:
+    """All virtqueues of a device, by their indexes."""
+    listed = list_for_each_entry("struct virtqueue", virtio_device(prog, name).vqs.address_of_(), "list")
+    return [queue(prog, drgn.container_of(vq, "struct vring_virtqueue", "vq"), decoder(name, int(vq.index)))
+            for vq in sorted(listed, key=lambda vq: int(vq.index))]
+
+
+def virtio_device(prog: drgn.Program, name: str) -> drgn.Object:
+    if name.startswith("eth"):
+        return netdev_priv(netdev_get_by_name(prog, name), "struct virtnet_info").vdev
     (disk,) = [disk for disk in for_each_disk(prog) if disk_name(disk) == name.encode()]
-    blk = drgn.cast("struct virtio_blk *", disk.private_data)
-    return [queue(prog, drgn.container_of(blk.vqs[number].vq, "struct vring_virtqueue", "vq"))
-            for number in range(blk.num_vqs)]
+    if name.startswith("vd"):
+        return drgn.cast("struct virtio_blk *", disk.private_data).vdev
+    host = drgn.cast("struct scsi_device *", disk.queue.queuedata).host
+    return drgn.cast("struct virtio_scsi *", host.hostdata.address_of_()).vdev
 
 
-def queue(prog: drgn.Program, vq: drgn.Object) -> Dict[str, Any]:
+def decoder(name: str, index: int) -> Optional[Decode]:
+    """How a queue's tokens are read; None where they are no requests of the block layer's."""
+    if name.startswith("vd"):
+        return lambda token: drgn.cast("struct request *", token) - 1  # its own part of one, right behind it
+    if name.startswith("sd") and index >= 2:  # behind the control queue and the event queue
+        return lambda token: drgn.cast("struct request *", drgn.cast("struct virtio_scsi_cmd *", token).sc) - 1
+    return None
+
+
+def queue(prog: drgn.Program, vq: drgn.Object, decode: Optional[Decode]) -> Dict[str, Any]:
     """One virtqueue: the driver's own indexes, the ring's, and what is in flight."""
-    split = vq.split
-    ring = split.vring
-    num = ring.num.value_()
+    found = packed(vq) if is_packed(vq) else split(vq)
+    states = found.pop("states")
+    return {**found, "num_free": vq.vq.num_free.value_(),
+            "in_flight": [request(prog, head, decode and decode(states[head].data))
+                          for head in range(found["num"]) if states[head].data]}
+
+
+def is_packed(vq: drgn.Object) -> bool:
+    try:
+        return bool(vq.packed_ring.value_())
+    except AttributeError:  # Linux 7.2: enum vq_layout
+        return bool(vq.layout.value_() % 2)
+
+
+def split(vq: drgn.Object) -> Dict[str, Any]:
+    """A split ring; `posted`: indexes and heads from the used index on, `returned`: heads not consumed yet."""
+    ring, num = vq.split.vring, vq.split.vring.num.value_()
+    avail, used, seen = ring.avail.idx.value_(), ring.used.idx.value_(), vq.last_used_idx.value_()
     return {
+        "layout": "split",
         "num": num,
-        "num_free": vq.vq.num_free.value_(),
-        "avail_idx_shadow": split.avail_idx_shadow.value_(),
-        "avail_flags_shadow": split.avail_flags_shadow.value_(),
-        "last_used_idx": vq.last_used_idx.value_(),
-        "avail_idx": ring.avail.idx.value_(),
-        "used_idx": ring.used.idx.value_(),
+        "avail_idx_shadow": vq.split.avail_idx_shadow.value_(),
+        "avail_flags_shadow": vq.split.avail_flags_shadow.value_(),
+        "last_used_idx": seen,
+        "avail_idx": avail,
+        "used_idx": used,
         "used_event": ring.avail.ring[num].value_(),
         "avail_event": drgn.cast("__u16 *", ring.used.ring[num].address_of_())[0].value_(),
-        "desc": split.queue_dma_addr.value_(),
-        "in_flight": [request(prog, head, split.desc_state[head].data)
-                      for head in range(num) if split.desc_state[head].data],
+        "desc": vq.split.queue_dma_addr.value_(),
+        "posted": [[idx, ring.avail.ring[idx % num].value_()] for idx in between(used, avail)],
+        "returned": [ring.used.ring[idx % num].id.value_() for idx in between(seen, used)],
+        "states": vq.split.desc_state,
     }
 
 
-def request(prog: drgn.Program, head: int, data: drgn.Object) -> Dict[str, Any]:
-    """One request in flight.  The driver's token is its own part of it, right behind the block layer's."""
-    rq = drgn.cast("struct request *", data) - 1
+def between(start: int, end: int) -> Iterator[int]:
+    """Free-running indexes from one to another."""
+    return iter((start + step) % 0x10000 for step in range((end - start) % 0x10000))
+
+
+def packed(vq: drgn.Object) -> Dict[str, Any]:
+    """A packed ring.  Its position in it is a driver's own affair: bit 15 is the wrap counter."""
+    ring, num = vq.packed.vring, vq.packed.vring.num.value_()
+    position, wrap = vq.last_used_idx.value_() % WRAP, vq.last_used_idx.value_() // WRAP
+    start, returned = position + (0 if wrap else num), []
+    while len(returned) < num:
+        place, lap = start % num, 1 - start // num % 2
+        descriptor = ring.desc[place]
+        flags = descriptor.flags.value_()
+        if not (bool(flags & USED) == bool(flags & AVAIL) == bool(lap)):
+            break
+        returned.append(descriptor.id.value_())
+        start += vq.packed.desc_state[returned[-1]].num.value_()
+    return {
+        "layout": "packed",
+        "num": num,
+        "next_avail_idx": vq.packed.next_avail_idx.value_(),
+        "avail_wrap_counter": vq.packed.avail_wrap_counter.value_(),
+        "last_used_idx": position,
+        "used_wrap_counter": bool(wrap),
+        "event_flags_shadow": vq.packed.event_flags_shadow.value_(),
+        "driver_event": [ring.driver.off_wrap.value_(), ring.driver.flags.value_()],
+        "device_event": [ring.device.off_wrap.value_(), ring.device.flags.value_()],
+        "desc": vq.packed.ring_dma_addr.value_(),
+        "returned": returned,
+        "states": vq.packed.desc_state,
+    }
+
+
+def request(prog: drgn.Program, head: int, rq: Optional[drgn.Object]) -> Dict[str, Any]:
+    """What is in flight under a head."""
+    if rq is None:
+        return {"head": head}
     return {
         "head": head,
         "tag": rq.tag.value_(),
@@ -65,11 +144,11 @@ def now(prog: drgn.Program) -> int:
     return int(base.base.value_() + (base.xtime_nsec.value_() >> base.shift.value_()))
 
 
-def main(vmcore: str, *debug_info: str) -> None:
+def main(name: str, vmcore: str, *debug_info: str) -> None:
     prog = drgn.Program()
     prog.set_core_dump(vmcore)
     prog.load_debug_info(debug_info)
-    json.dump(walk(prog), sys.stdout)
+    json.dump(walk(prog, name), sys.stdout)
 
 
 if __name__ == "__main__":

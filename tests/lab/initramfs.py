@@ -1,7 +1,8 @@
-"""The guest's user space: a busybox, the virtio modules, and an init that writes to /dev/vdb and reports on it.
+"""The guest's user space: a busybox, the virtio modules, and an init that writes to a disk and reports on it.
 
 The kernel command line steers it (the kernel hands unknown words of the form NAME=VALUE to init's environment):
-`lab_writers=N` writers run at a time; `lab_runs=N` makes each of them stop after N bursts, 0 means never;
+`lab_writers=N` writers run at a time on `lab_disk=NAME`; `lab_runs=N` makes each of them stop after N bursts, 0 means
+never; `lab_pinned=1` gives each a CPU of its own; `lab_net=1` brings up eth0, and packets to and fro;
 `lab_survey=1` has it use every device first, hang writes on two disks, and print what Linux made of each device.
 """
 import gzip
@@ -28,9 +29,15 @@ mount -t devtmpfs dev /dev
 for module in {modules}; do
     insmod /modules/$module || echo "LAB-ERROR cannot load $module"
 done
-while [ ! -b /dev/vdb ]; do sleep 0.1; done
+while [ ! -b /dev/$lab_disk ]; do sleep 0.1; done
+cpus=$(nproc)
+case $lab_disk in sd*) echo 3600 >/sys/block/$lab_disk/device/timeout ;; esac  # or Linux gives a request up after 30 s
 if [ $lab_survey = 1 ]; then
     . /survey
+fi
+if [ $lab_net = 1 ]; then
+    ifconfig eth0 10.0.2.15 up
+    ping -c 3 -W 2 10.0.2.2
 fi
 cat /proc/interrupts
 echo "LAB-READY kernel=$(uname -r)"
@@ -38,7 +45,7 @@ echo "LAB-READY kernel=$(uname -r)"
 writer() {{
     runs=0
     while [ $lab_runs = 0 ] || [ $runs -lt $lab_runs ]; do
-        dd if=/dev/zero of=/dev/vdb bs=4k count={burst} seek=$(($1 * 1024)) oflag=direct conv=notrunc 2>/dev/null
+        dd if=/dev/zero of=/dev/$lab_disk bs=4k count={burst} seek=$(($1 * 1024)) oflag=direct conv=notrunc 2>/dev/null
         runs=$((runs + 1))
         echo $runs 1<>/run/writer$1
     done
@@ -48,13 +55,25 @@ commas() {{
     ( IFS=,; echo "$*" )
 }}
 
+count_irq() {{
+    total=0
+    cpu=0
+    while [ $cpu -lt $cpus ]; do
+        total=$((total + $1))
+        cpu=$((cpu + 1))
+        shift
+    done
+    for name; do :; done  # the last word
+    irqs="$irqs $irq$name:$total"
+}}
+
 report() {{
     read -r uptime idle </proc/uptime
-    read -r inflight </sys/block/vdb/inflight
-    read -r stat </sys/block/vdb/stat
+    read -r inflight </sys/block/$lab_disk/inflight
+    read -r stat </sys/block/$lab_disk/stat
     irqs=
-    while read -r irq cpu0 cpu1 what; do
-        case "$what" in *virtio*) irqs="$irqs $irq${{what##* }}:$((cpu0 + cpu1))" ;; esac
+    while read -r irq counts; do
+        case "$counts" in *virtio*) count_irq $counts ;; esac
     done </proc/interrupts
     counts=
     for counter in /run/writer*; do
@@ -74,6 +93,7 @@ fi
 for number in $(seq 0 $((lab_writers - 1))); do
     echo 0 >/run/writer$number
     writer $number &
+    [ $lab_pinned = 0 ] || taskset -p $(printf %x $((1 << number))) $! >/dev/null
 done
 while :; do
     report

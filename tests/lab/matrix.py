@@ -27,6 +27,7 @@ CELLS.update({
     for layout in LAYOUTS})
 """A kernel on virtio-mmio; legacy virtio with the split rings."""
 
+
 class Cell(NamedTuple):
     """A cell of the matrix, captured."""
 
@@ -40,8 +41,11 @@ class Cell(NamedTuple):
     def as_json(self) -> Dict[str, Any]:
         """All independent evidence on the cell."""
         return {"options": self.options._asdict(), "release": self.capture.kernel.release,
-                "survey": self.survey.as_json(), "host": self.capture.host._asdict(),
-                "before": monitor.as_json(self.before), "after": monitor.as_json(self.after)}
+                "survey": self.survey.as_json(), "host": self.capture.host._asdict(), **self.qmp()}
+
+    def qmp(self) -> Dict[str, Any]:
+        """QEMU's own account."""
+        return {"before": monitor.as_json(self.before), "after": monitor.as_json(self.after)}
 
 
 def make(name: str, directory: pathlib.Path, commands: Sequence[str] = ()) -> Cell:
@@ -54,6 +58,7 @@ def make(name: str, directory: pathlib.Path, commands: Sequence[str] = ()) -> Ce
         after = monitor.devices(machine.qmp)
         cell = Cell(options, capture, survey.parse(machine.console()), before, after)
     (directory / "truth.json").write_text(json.dumps(cell.as_json(), indent=1) + "\n")
+    (directory / "qmp.json").write_text(json.dumps(cell.qmp()).replace("}, ", "},\n") + "\n")
     return cell
 
 

@@ -50,6 +50,12 @@ def as_json(found: Dict[str, DeviceStatus]) -> Dict[str, Any]:
             for identity, one in found.items()}
 
 
+def from_json(found: Dict[str, Any]) -> Dict[str, DeviceStatus]:
+    """And back."""
+    return {identity: DeviceStatus(**{**one, "queues": [QueueStatus(**queue) for queue in one["queues"]]})
+            for identity, one in found.items()}
+
+
 def _queue(qmp: Qmp, path: str, number: int) -> List[QueueStatus]:
     said: Dict[str, Any] = qmp.command("x-query-virtio-queue-status", path=path, queue=number)
     if not said["vring-desc"]:

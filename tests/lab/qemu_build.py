@@ -48,13 +48,13 @@ class Source(NamedTuple):
     own_meson: bool = True
     """Whether it needs a newer meson than this machine's."""
     devices: Sequence[str] = ()
-    """What else must be built in for it to link."""
+    """What else must be built in for it to link, and to start."""
 
 
 SOURCES: Dict[str, Source] = {
     "7.2": Source("bookworm", "7.2", DEBIANS_MESON, own_meson=False),
     "10.0": Source("trixie", "10.0", NEWER),
-    "newest": Source("sid", "", NEWER, devices=("PXB", "CXL", "CXL_MEM_DEVICE")),  # 10.2.2 when this was written
+    "newest": Source("sid", "", NEWER, devices=("PCIE_PORT", "PXB", "CXL", "CXL_MEM_DEVICE")),  # was 10.2.2
 }
 DEFAULT = "7.2"
 

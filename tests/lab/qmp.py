@@ -28,13 +28,13 @@ class Qmp:
 
     def send(self, name: str, **arguments: object) -> None:
         """Send a command, and do not wait for what it returns."""
-        request = {"execute": name, "arguments": {key.replace("_", "-"): value for key, value in arguments.items()}}
+        request = {"execute": name, "arguments": arguments}
         self._file.write(json.dumps(request).encode() + b"\n")
         self._file.flush()
 
     def human(self, line: str) -> str:
         """Run one command of the human monitor."""
-        return str(self.command("human-monitor-command", command_line=line))
+        return str(self.command("human-monitor-command", **{"command-line": line}))
 
     def close(self) -> None:
         self._file.close()

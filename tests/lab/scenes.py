@@ -3,23 +3,19 @@
 By hand: `python3 -m tests.lab.scenes lost-interrupt --out DIR`
 """
 import argparse
-import json
 import pathlib
 import shlex
 import sys
 import time
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
-from . import inject, kernel, qemu_build, truth
-from .capture import Capture, stack, take
+from . import inject, kernel, produce, proof, qemu_build, truth
+from .capture import Capture, take
+from .options import Options
+from .produce import Produce
+from .proof import Check
 from .truth import GuestState, Truth
-from .vm import Machine, Options
-
-SETTLED = 2.0
-"""Requests of a hung queue are at least so many seconds old."""
-HELD = 6.0
-"""A request that hangs in the block layer is: slow storage would have served it by then."""
-NO_MOMENT: List[str] = []
+from .vm import Machine
 
 
 class Made(NamedTuple):
@@ -32,11 +28,11 @@ class Made(NamedTuple):
 class Scene(NamedTuple):
     """How to make one scene, and how to tell that it was made."""
     summary: str
-    produce: Callable[[Machine], Sequence[str]]
+    produce: Produce
     """Brings the machine there; returns the gdb commands that do the rest of it within the capture."""
-    check: Callable[[Truth, Capture], None]
+    check: Check
     quiet: bool = False
-    """Whether nothing moves any more, so that QMP can be asked about the same state."""
+    """Whether nothing moves any more, and QMP can be asked about the same state."""
     options: Options = Options()
 
 
@@ -50,171 +46,80 @@ def make(name: str, directory: pathlib.Path, commands: Sequence[str] = (), optio
     with Machine(directory, options or scene.options) as machine:
         before = scene.produce(machine)
         report = machine.truth()
-        qmp = truth.queue_status(machine) if scene.quiet else None
+        said = truth.monitor_says(machine, scene.quiet)
         capture = take(machine, before, commands)
-    evidence = Truth(report, qmp, capture.host, truth.guest_states(capture), machine.options)
-    (directory / "truth.json").write_text(json.dumps(evidence.as_json(), indent=1) + "\n")
-    _check_sides_agree(evidence)
+    guests = truth.guest_states(capture, machine.options.subject.linux)
+    evidence = Truth(report, said, capture.hosts, capture.device, guests, machine.options)
+    evidence.write(directory / "truth.json")
+    proof.sides_agree(evidence)
     scene.check(evidence, capture)
     return Made(name, capture, evidence)
 
 
-# What brings a machine into each scene.
-
-def _under_load(machine: Machine) -> Sequence[str]:
-    machine.wait_load()
-    return NO_MOMENT
-
-
-def _idle(machine: Machine) -> Sequence[str]:
-    machine.wait("end of the bursts", lambda: min(machine.truth().writers) >= 8)
-    machine.wait_quiet()
-    return NO_MOMENT
-
-
-def _hang(injection: Callable[[Machine], object]) -> Callable[[Machine], Sequence[str]]:
-    def produce(machine: Machine) -> Sequence[str]:
-        machine.wait_load()
-        injection(machine)
-        return NO_MOMENT
-    return produce
-
-
-def _suspend(machine: Machine) -> Sequence[str]:
-    """One request is suspended: its writer stands still, while the others go on."""
-    machine.wait_load()
-    inject.backend_stuck(machine)
-
-    def stuck() -> bool:
-        reports = machine.reports()
-        now = reports[-1]
-        past = [report for report in reports if report.uptime < now.uptime - HELD - 0.5]
-        return bool(past) and any(new == old for new, old in zip(now.writers, past[-1].writers))
-    machine.wait("a writer to stand still", stuck)
-    return NO_MOMENT
-
-
-def _moment(location: str) -> Callable[[Machine], Sequence[str]]:
-    def produce(machine: Machine) -> Sequence[str]:
-        machine.wait_load()
-        return inject.stop_at(location)
-    return produce
-
-
-# What must be true of each scene.
-
-def _check_sides_agree(seen: Truth) -> None:
-    """Both sides were taken from one queue at one instant, and QMP agrees where it could be asked."""
-    host, guest = seen.host, seen.guest
-    assert host.desc == guest.desc, "the two sides are not of one queue"
-    # Not always equal: QEMU may have been stopped between writing the ring's index and its own copy.
-    assert _ahead(guest.used_idx, host.used_idx) <= 1, "the two sides are not of one instant"
-    if seen.qmp:
-        assert seen.qmp["used-idx"] == host.used_idx and seen.qmp["last-avail-idx"] == host.last_avail_idx
-        assert seen.qmp["signalled-used"] == host.signalled_used and seen.qmp["inuse"] == host.inuse
-
-
-def _check_hung(seen: Truth) -> None:
-    """Requests have been in flight for long, and the last report knew of as many."""
-    in_flight = seen.guest.in_flight
-    assert in_flight and min(request.age for request in in_flight) > SETTLED, in_flight
-    assert seen.report.in_flight == len(in_flight), "something is in flight elsewhere, or was not then"
-    assert _nothing_waits(seen)
-
-
-def _check_interrupt_lost(seen: Truth, _: Capture) -> None:
-    host, guest = seen.host, seen.guest
-    _check_hung(seen)
-    assert _ahead(host.used_idx, guest.last_used_idx) == len(guest.in_flight), "not all that hangs has been completed"
-    assert host.inuse == 0 and host.last_avail_idx == guest.avail_idx, "the device is not done"
-    assert _ahead(host.used_idx, host.signalled_used) > 0, "the device has noted that it notified"
-
-
-def _check_eventfd_lost(seen: Truth, _: Capture) -> None:
-    host, guest = seen.host, seen.guest
-    _check_hung(seen)
-    assert _ahead(host.used_idx, guest.last_used_idx) == len(guest.in_flight), "not all that hangs has been completed"
-    assert host.inuse == 0 and host.last_avail_idx == guest.avail_idx, "the device is not done"
-    assert _noted(seen), "the device's own account is not clean"
-
-
-def _check_kick_lost(seen: Truth, _: Capture) -> None:
-    host, guest = seen.host, seen.guest
-    _check_hung(seen)
-    assert host.used_idx == guest.last_used_idx and host.inuse == 0, "the device has something"
-    assert _ahead(guest.avail_idx, host.last_avail_idx) == len(guest.in_flight), "not all that hangs is unseen"
-    assert host.shadow_avail_idx == host.last_avail_idx and host.notification
-    assert _ahead(guest.avail_idx, guest.avail_event) > 0, "no kick was due"
-
-
-def _check_stuck(seen: Truth, _: Capture) -> None:
-    old = [[request for request in guest.in_flight if request.age > SETTLED] for guest in seen.guests]
-    assert sum(map(len, old)) == 1, f"one request is to hang: {seen.guests}"
-    assert seen.host.inuse >= len(old[0]), "the device does not have it"
-
-
-def _check_load(seen: Truth, _: Capture) -> None:
-    assert all(request.age < SETTLED for request in seen.guest.in_flight), seen.guest.in_flight
-
-
-def _check_idle(seen: Truth, _: Capture) -> None:
-    host, guest = seen.host, seen.guest
-    assert not guest.in_flight and seen.report.in_flight == 0 and host.inuse == 0
-    assert guest.avail_idx == guest.used_idx == guest.last_used_idx == host.last_avail_idx
-    assert _nothing_waits(seen)
-
-
-def _check_at_notify(seen: Truth, capture: Capture) -> None:
-    _check_load(seen, capture)
-    assert stack(capture.output)[0] == "virtio_notify_irqfd"
-    assert _ahead(seen.host.used_idx, seen.host.signalled_used) > 0
-
-
-def _check_at_eventfd(seen: Truth, capture: Capture) -> None:
-    _check_load(seen, capture)
-    assert stack(capture.output)[0] == "event_notifier_set"
-    assert _noted(seen)
-
-
-def _check_at_kick(seen: Truth, capture: Capture) -> None:
-    _check_load(seen, capture)
-    assert stack(capture.output)[0] == "virtio_blk_handle_output"
-    assert _ahead(seen.guest.avail_idx, seen.host.last_avail_idx) > 0
-
-
-def _noted(seen: Truth) -> bool:
-    """Whether the device has noted its last decision to notify; without EVENT_IDX it never notes any."""
-    host = seen.host
-    return host.signalled_used_valid and host.signalled_used == host.used_idx or not seen.options.event_idx
-
-
-def _nothing_waits(seen: Truth) -> bool:
-    """Whether no event is on its way in an eventfd."""
-    return seen.host.kick_count == 0 and seen.host.call_count == 0
-
-
-def _ahead(index: int, other: int) -> int:
-    """How far a ring index is ahead of another."""
-    return (index - other) % 0x10000
-
-
 SCENES: Dict[str, Scene] = {
-    "healthy": Scene("served under load", _under_load, _check_load),
-    "healthy-idle": Scene("everything done, nothing to do", _idle, _check_idle, quiet=True,
+    "healthy": Scene("served under load", produce.under_load, proof.load),
+    "healthy-idle": Scene("everything done, nothing to do", produce.idle, proof.idle, quiet=True,
                           options=Options(idle=True)),
-    "lost-interrupt": Scene("completed, and the decision to notify never made", _hang(inject.lost_interrupt),
-                            _check_interrupt_lost, quiet=True),
-    "lost-interrupt-eventfd": Scene("completed, notification decided, eventfd not written",
-                                    _hang(inject.lost_interrupt_eventfd), _check_eventfd_lost, quiet=True),
-    "lost-kick": Scene("kick consumed, queue not looked at", _hang(inject.lost_kick), _check_kick_lost, quiet=True),
-    "backend-stuck": Scene("one request suspended in the block layer, others go on", _suspend, _check_stuck),
-    "healthy-at-notify": Scene("under load, at the entry of virtio_notify_irqfd", _moment(inject.NOTIFY),
-                               _check_at_notify),
-    "healthy-at-eventfd": Scene("under load, about to write the guest notifier", _moment(inject.EVENTFD),
-                                _check_at_eventfd),
+    "healthy-at-notify": Scene("under load, about to decide whether to notify",
+                               produce.moment(lambda _: inject.NOTIFY), proof.at(*inject.NOTIFY.functions)),
+    "healthy-at-eventfd": Scene("under load, about to write the guest notifier",
+                                produce.moment(lambda _: inject.EVENTFD), proof.at(*inject.EVENTFD.functions)),
     "healthy-at-kick": Scene("under load, kick taken, queue not yet looked at",
-                             _moment(f"{inject.KICK} && {inject.UNSEEN}"), _check_at_kick),
+                             produce.moment(lambda machine: inject.kick(machine, f"{inject.OURS} && {inject.UNSEEN}")),
+                             proof.at("virtio_blk_handle_output")),
+    "healthy-no-event-idx": Scene("served under load, without EVENT_IDX", produce.under_load, proof.load,
+                                  options=Options(event_idx=False)),
+    "healthy-idle-packed": Scene("a packed ring with nothing to do", produce.idle, proof.idle, quiet=True,
+                                 options=Options(packed=True, idle=True)),
+    "net-rx-idle": Scene("a network card that nothing is sent to, its receive queue full of buffers", produce.idle,
+                         proof.receive_idle, quiet=True, options=Options(device="net", idle=True)),
+    "lost-interrupt": Scene("completed, and the decision to notify never made", produce.hang(inject.lost_interrupt),
+                            proof.interrupt_lost, quiet=True),
+    "lost-interrupt-eventfd": Scene("completed, notification decided, eventfd not written",
+                                    produce.hang(inject.lost_interrupt_eventfd), proof.eventfd_lost, quiet=True),
+    "lost-interrupt-packed": Scene("the same as lost-interrupt, in a packed ring",
+                                   produce.hang(inject.lost_interrupt), proof.interrupt_lost, quiet=True,
+                                   options=Options(packed=True)),
+    "lost-interrupt-no-event-idx": Scene("the same, without EVENT_IDX", produce.hang(inject.lost_interrupt),
+                                         proof.interrupt_lost, quiet=True, options=Options(event_idx=False)),
+    "lost-interrupt-no-iothread": Scene("the same of a disk in the main loop", produce.hang(inject.lost_interrupt),
+                                        proof.interrupt_lost, quiet=True, options=Options(iothread=False)),
+    "lost-interrupt-four-queues": Scene("the same of one queue out of four, the others go on",
+                                        produce.hang_one_of_four, proof.interrupt_lost,
+                                        options=Options(queues=4, queue=2, cpus=4, pinned=True)),
+    "lost-interrupt-scsi": Scene("the same of a SCSI host", produce.hang(inject.lost_interrupt), proof.interrupt_lost,
+                                 quiet=True, options=Options(device="scsi")),
+    "lost-kick": Scene("kick consumed, queue not looked at", produce.hang(inject.lost_kick), proof.kick_lost,
+                       quiet=True),
+    "vector-masked": Scene("completed, and the interrupt is pending in a masked MSI-X vector",
+                           produce.hold(inject.masked), proof.vector_masked, quiet=True),
+    "backend-stuck": Scene("one request suspended in the block layer, others go on",
+                           produce.hold_one(inject.backend_stuck), proof.stuck),
+    "backend-stuck-no-iothread": Scene("the same of a disk in the main loop", produce.hold_one(inject.backend_stuck),
+                                       proof.stuck, options=Options(iothread=False)),
+    "backend-stuck-scsi": Scene("the same of a SCSI disk", produce.hold_one(inject.backend_stuck), proof.stuck,
+                                options=Options(device="scsi")),
+    "throttled": Scene("all writes wait in a throttle group", produce.hold(inject.throttled), proof.throttled,
+                       quiet=True),
+    "storage-error": Scene("no space left: the machine stopped, the write parked", produce.out_of_space,
+                           proof.out_of_space, quiet=True, options=Options(fails=True)),
+    "paused": Scene("the machine stopped by its operator under load", produce.stopped, proof.paused, quiet=True),
+    "iothread-parked": Scene("the iothread blocked in the queue's handler", produce.hold(inject.parked), proof.parked),
 }
+
+
+ALSO: Dict[str, Tuple[str, ...]] = {
+    "10.0": tuple(SCENES),
+    "newest": ("healthy-idle", "lost-interrupt", "lost-interrupt-eventfd", "lost-kick", "backend-stuck",
+               "lost-interrupt-scsi", "lost-interrupt-no-iothread", "iothread-parked"),
+}
+"""QEMUs besides the default one, and the scenes that are made in each."""
+
+QUICK: Dict[str, Tuple[str, ...]] = {
+    "10.0": ("lost-interrupt", "lost-interrupt-eventfd", "lost-kick", "backend-stuck", "healthy-at-notify",
+             "lost-interrupt-scsi", "lost-interrupt-no-iothread", "storage-error"),
+}
+"""Those of them that `make lab` makes; the others are left to `make lab-matrix`."""
 
 
 def describe(made: Made) -> str:
@@ -231,17 +136,19 @@ def describe(made: Made) -> str:
         f"  VQCHECK_MODULES={linux.debug_modules} vqcheck crash {linux.vmlinux} "
         f"{shlex.quote(str(made.capture.vmcore))}",
         f"  vqcheck guest --vmcore {shlex.quote(str(made.capture.vmcore))} --vmlinux {linux.vmlinux} "
-        f"--modules {linux.debug_modules} vdb",
+        f"--modules {linux.debug_modules} {seen.options.subject.linux}",
     ]
     return "\n".join(lines)
 
 
 def _device(seen: Truth) -> str:
-    return "device: " + " ".join(f"{name}={int(value)}" for name, value in seen.host._asdict().items())
+    return "device: " + " ".join(f"{name}={int(value)}" for name, value in seen.host._asdict().items()
+                                 if value is not None)
 
 
 def _driver(guest: GuestState) -> str:
-    return "driver: " + " ".join(f"{name}={value}" for name, value in guest._asdict().items() if name != "in_flight")
+    return "driver: " + " ".join(f"{name}={value}" for name, value in guest._asdict().items()
+                                 if value is not None and name not in ("in_flight", "posted"))
 
 
 def main(words: Optional[Sequence[str]] = None) -> int:

@@ -10,10 +10,11 @@ from vqcheck.snapshot.read import read_file
 
 from .capture import Capture
 from .kernel import Kernel, kernel
+from .subject import SUBJECTS
 
 ROOT = pathlib.Path(__file__).parents[2]
 VQ_HOST = ROOT / "gdb_ext" / "vq_host.py"
-DISK, DEVICE = "vdb", "virtio-disk1"
+DISK, DEVICE = SUBJECTS["blk"].linux, SUBJECTS["blk"].device
 
 CRASH_SECONDS = 300
 GDB_SECONDS = 120
@@ -37,21 +38,21 @@ def live(directory: pathlib.Path) -> Side:
     return _side(directory / "host-live")
 
 
-def core(capture: Capture) -> Side:
+def core(capture: Capture, device: str = DEVICE) -> Side:
     """The host's side from a capture's core of QEMU, by gdb."""
     directory = capture.directory
     script = directory / "vq-host.gdb"
     script.write_text("\n".join(["set debuginfod enabled off", f"source {VQ_HOST}",
-                                 *_host_commands(directory / "host-core", DEVICE)]) + "\n")
+                                 *_host_commands(directory / "host-core", device)]) + "\n")
     run(["gdb", "-nx", "-batch", "-x", str(script), str(capture.qemu), str(capture.core)], GDB_SECONDS)
     return _side(directory / "host-core")
 
 
-def guest(directory: pathlib.Path, vmcore: pathlib.Path) -> Tuple[Side, str]:
+def guest(directory: pathlib.Path, vmcore: pathlib.Path, device: str = DISK) -> Tuple[Side, str]:
     """The guest's side from its RAM, by crash with our loader; and what crash printed."""
     stem = directory / "guest"
-    output = crash(directory, vmcore, [f"vqstate {DISK} -o {stem}.json", f"vqstate {DISK} --capture {stem}.vqcap",
-                                       "vqstate", f"vqstate {DISK}"])
+    output = crash(directory, vmcore, [f"vqstate {device} -o {stem}.json", f"vqstate {device} --capture {stem}.vqcap",
+                                       "vqstate", f"vqstate {device}"])
     return _side(stem), output
 
 

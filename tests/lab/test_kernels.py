@@ -6,6 +6,7 @@ from typing import Iterator, NamedTuple
 
 import pytest
 
+from tests import facts
 from tests.verdicts import EXPECTED
 from vqcheck.check.judge import judge
 
@@ -38,25 +39,19 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
         made = make(name, directory, sides.live_commands(directory), SCENES[name].options._replace(kernel=kernel))
         guest, host = sides.guest_by_drgn(made.capture), sides.live(directory)
         keep(f"kernels/{kernel}/{name}", {"guest.vqcap": guest.vqcap, "host.vqcap": host.vqcap,
-                                          "truth.json": directory / "truth.json"})
+                                          "truth.json": directory / "truth.json", **EXPECTED[name].file(directory)})
         yield Seen(made, guest, host)
     finally:
         shutil.rmtree(directory)
 
 
 def test_both_sides_are_what_the_witnesses_say(seen: Seen) -> None:
-    (guest,), (host,) = seen.guest.snapshot.devices[0].queues, seen.host.snapshot.devices[0].queues
-    truth = seen.made.truth
-    assert guest.driver and guest.ring and guest.rings and host.device and host.rings
-    assert (guest.size, guest.driver.num_free, guest.driver.last_used_idx, guest.driver.avail_idx_shadow) == (
-        truth.guest.num, truth.guest.num_free, truth.guest.last_used_idx, truth.guest.avail_idx_shadow)
-    assert (guest.ring.avail_idx, guest.ring.used_idx, guest.ring.used_event, guest.ring.avail_event) == (
-        truth.guest.avail_idx, truth.guest.used_idx, truth.guest.used_event, truth.guest.avail_event)
-    assert [(one.head, one.tag, one.sector, one.bytes) for one in guest.in_flight or []] == [
-        (one.head, one.tag, one.sector, one.length) for one in truth.guest.in_flight]
-    assert (host.device.last_avail_idx, host.device.used_idx, host.device.signalled_used, host.device.inuse) == (
-        truth.host.last_avail_idx, truth.host.used_idx, truth.host.signalled_used, truth.host.inuse)
-    assert guest.rings == host.rings
+    truth, guest, host = seen.made.truth, seen.guest.snapshot, seen.host.snapshot
+    facts.check_guest(truth, guest)
+    facts.check_host(truth, host)
+    facts.check_counters(truth, host)
+    facts.check_held(truth, seen.made.name, host)
+    facts.check_sides(guest, host)
 
 
 def test_the_verdict(seen: Seen) -> None:

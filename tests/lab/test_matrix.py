@@ -9,6 +9,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 import pytest
 
+from tests import cell_facts
 from vqcheck.snapshot.model import Device, Queue, Snapshot
 
 from . import initramfs, layouts, matrix, sides, survey
@@ -50,7 +51,8 @@ def read(request: pytest.FixtureRequest) -> Iterator[Read]:
         crash = sides.guest_by_crash(cell.capture) if cell.options.kernel in CRASH_OPENS else None
         said = directory / "survey.txt"
         said.write_text(survey.text((directory / "console.log").read_text(errors="replace")))
-        keep(f"matrix/{name}", {"guest.vqcap": guest.vqcap, "survey.txt": said})
+        keep(f"matrix/{name}", {"guest.vqcap": guest.vqcap, "host.vqcap": host.vqcap, "survey.txt": said,
+                                "qmp.json": directory / "qmp.json"})
         yield Read(name, cell, guest.snapshot, host.snapshot, crash and crash.snapshot)
     finally:
         shutil.rmtree(directory)
@@ -117,6 +119,16 @@ def test_qemu_was_told_of_the_same_queues(read: Read) -> None:
         queue = ours[place]
         assert queue.rings and (queue.queue_index, queue.size, queue.rings.avail, queue.rings.used) == (
             said.index, said.size, said.avail, said.used), place
+
+
+def test_qemus_own_walk_stands_where_qmp_says(read: Read) -> None:
+    cell_facts.check_resting(read.cell.before, read.cell.after, read.host)
+
+
+def test_qemu_knows_what_hangs_and_who_serves_what(read: Read) -> None:
+    cell_facts.check_hanging(read.host)
+    cell_facts.check_others(read.host)
+    cell_facts.check_process(read.host, iothread=read.cell.options.platform != "microvm")
 
 
 def test_queues_at_rest_stand_where_qemu_says(read: Read) -> None:

@@ -5,57 +5,26 @@ import subprocess
 import tempfile
 import time
 from types import TracebackType
-from typing import Callable, List, NamedTuple, Optional, Type, TypeVar
+from typing import Callable, List, Optional, Type, TypeVar
 
-from . import devices, initramfs, qemu_build, report
-from .kernel import ALL_MODULES, DEFAULT, DISK_MODULES, Kernel, kernel
+from . import devices, disks, initramfs, qemu_build, report
+from .kernel import ALL_MODULES, DISK_MODULES, Kernel, kernel
+from .options import DEFAULTS, Options
 from .qmp import Qmp
 from .report import Report
 from .vhost_user import KINDS, Backend
 
-DISK = "virtio-disk1"
-"""The qdev id of the disk under test, which is vdb in the guest."""
-BACKEND = f"/machine/peripheral/{DISK}/virtio-backend"
-"""Its QOM path on PCI, where it is the backend of a proxy."""
-BACKEND_MMIO = f"/machine/peripheral/{DISK}"
-"""And on virtio-mmio, where it is a device of its own."""
-NODE = "disk1"
-"""Its uppermost block node."""
 UUID = "5ca1ab1e-0000-4000-8000-76716368656b"
 FIRMWARE = ("/usr/share/seabios", "/usr/share/qemu")
-DISK_BYTES = 64 << 20
+NETWORK = ("-netdev", "user,id=net0,ipv6=off", "-device", "virtio-net-pci,id=nic0,netdev=net0,romfile=")
 PATIENCE = 120.0
 """Seconds for what takes a few on an idle machine."""
 SILENCE, BOOTS = 75.0, 3
 """About one boot in a hundred stands still under emulation before it prints anything, while the kernel measures its
-clocks: after so many seconds the machine is started again, so many times in all."""
+clocks, or for want of a timer's interrupt soon after: after so many seconds the machine is started again, so many times
+in all."""
 
 Found = TypeVar("Found")
-
-
-class Options(NamedTuple):
-    """What may differ between machines; the defaults are those of the scenes."""
-    kernel: str = DEFAULT
-    """A key of kernel.SOURCES."""
-    qemu: str = qemu_build.DEFAULT
-    """A key of qemu_build.SOURCES."""
-    packed: bool = False
-    platform: str = ""
-    """A key of devices.PLATFORMS, if not the usual one for the kernel."""
-    devices: bool = False
-    """Whether there is one of every virtio device, and writes that hang on two disks."""
-    queues: int = 1
-    event_idx: bool = True
-    iothread: bool = True
-    polling: bool = False
-    """Whether the iothread polls rings before it sleeps: a poll finds a request whose kick was lost."""
-    writers: int = 4
-    idle: bool = False
-    """Whether the writers stop after a first few bursts."""
-    memory_mb: int = 128
-
-
-DEFAULTS = Options()
 
 
 class Machine:
@@ -115,8 +84,14 @@ class Machine:
 
     @property
     def backend(self) -> str:
-        """The QOM path of the disk under test."""
-        return BACKEND if self.platform.bus == "pci" else BACKEND_MMIO
+        """The QOM path of the virtio device under test: on PCI it is the backend of a proxy, else one of its own."""
+        path = f"/machine/peripheral/{self.options.subject.device}"
+        return path if self.platform.bus == "device" else path + "/virtio-backend"
+
+    @property
+    def block_path(self) -> str:
+        """The QOM path of the device that owns its BlockBackend."""
+        return f"/machine/peripheral/{self.options.subject.block}"
 
     @property
     def free_qmp(self) -> pathlib.Path:
@@ -196,12 +171,12 @@ class Machine:
             self._boot()
             try:
                 self.wait("a word of the guest", self.console, PATIENCE if left == 0 else SILENCE)
+                self.wait_for("LAB-READY")
                 break
             except TimeoutError:
                 if left == 0:
                     raise
                 self._stop()
-        self.wait_for("LAB-READY")
         self.wait("first report", self.reports)
 
     def _boot(self) -> None:
@@ -220,12 +195,15 @@ class Machine:
         small translation buffer keep cores small: gcore writes both in full.
         """
         options, linux, platform = self.options, self.kernel, self.platform
-        image = initramfs.build(linux, self.directory / "initramfs", ALL_MODULES if options.devices else DISK_MODULES)
+        image = initramfs.build(linux, self.directory / "initramfs",
+                                ALL_MODULES if options.devices else (*DISK_MODULES, *options.subject.modules))
         append = (f"console={platform.console}{platform.kernel_words} quiet panic=-1 lab_writers={options.writers} "
-                  f"lab_runs={8 if options.idle else 0} lab_survey={options.devices:d}")
+                  f"lab_runs={8 if options.idle else 0} lab_survey={options.devices:d} lab_pinned={options.pinned:d} "
+                  f"lab_disk={options.subject.disk} lab_net={options.device == 'net':d} ipv6.disable=1")
+        memory = f"{options.memory_mb}M{platform.more_memory if options.devices else ''}"
         command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", str(self.qemu), "-name", "vqcheck-lab",
                    "-uuid", UUID, "-machine", f"{platform.machine},memory-backend=ram", "-cpu", platform.cpu,
-                   "-smp", "2", "-m", f"{options.memory_mb}M{platform.more_memory if options.devices else ''}",
+                   "-smp", str(options.cpus), "-m", memory,
                    "-object", f"memory-backend-memfd,id=ram,size={options.memory_mb}M,share=on",
                    "-accel", "tcg,tb-size=16", "-nodefaults", "-no-user-config", "-display", "none",
                    "-device", "vmcoreinfo", "-serial", f"file:{self.console_log}",
@@ -236,38 +214,15 @@ class Machine:
         for path in FIRMWARE:
             command += ["-L", path]
         command += self._disks()
+        if options.device == "net":
+            command += NETWORK
         if options.devices:
             command += devices.words(self.platform_name, options.packed, str(self.directory), self._sockets.name)
         return command
 
     def _disks(self) -> List[str]:
-        """virtio-disk0, which rests or hangs, and virtio-disk1 with a blkdebug node where requests can be suspended."""
-        options, bus = self.options, self.platform.bus
-        packed = ",packed=on" if options.packed else ""
-        words: List[str] = []
-        for number in range(4 if options.devices else 2):
-            with open(self.directory / f"disk{number}.raw", "wb") as image:
-                image.truncate(DISK_BYTES)
-            words += ["-blockdev", f"driver=file,node-name=file{number},filename={image.name}"]
-        for number in (0, 2, 3) if options.devices else (0,):
-            words += self._node(number)
-        words += ["-device", f"virtio-blk-{bus},id=virtio-disk0,drive=disk0,num-queues=1{packed}",
-                  "-blockdev", "driver=blkdebug,node-name=debug1,image=file1",
-                  "-blockdev", f"driver=raw,node-name={NODE},file=debug1"]
-        disk = f"virtio-blk-{bus},id={DISK},drive={NODE},num-queues={options.queues}{packed}"
-        disk += f",event_idx={'on' if options.event_idx else 'off'}"
-        if options.iothread and self.platform.eventfds:
-            words += ["-object", f"iothread,id=iothread1,poll-max-ns={32768 if options.polling else 0}"]
-            disk += ",iothread=iothread1"
-        return words + ["-device", disk]
-
-    def _node(self, number: int) -> List[str]:
-        """A disk's block node; of two in a machine with all devices, one where a second write hangs."""
-        name, below = f"node-name=disk{number}", f"file=file{number}"
-        if not self.options.devices or number == 2:
-            return ["-blockdev", f"driver=raw,{name},{below}"]
-        return ["-object", f"throttle-group,id=slow{number},x-bps-write=1",
-                "-blockdev", f"driver=throttle,{name},throttle-group=slow{number},{below}"]
+        """virtio-disk0, which rests or hangs, and the disk under test."""
+        return disks.words(self.options, self.platform, self.directory)
 
     def _last_words(self) -> str:
         log = (self.directory / "qemu.log").read_text(errors="replace")

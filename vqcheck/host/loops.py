@@ -127,14 +127,15 @@ class Loops:
 
 def _main_thread(target: Target) -> Optional[int]:
     try:
-        return main_thread(target.threads())
+        return main_thread(target.threads(), target.identity().pid)
     except TargetError:
         return None
 
 
-def main_thread(threads: Sequence[Thread]) -> Optional[int]:
-    """The thread that runs QEMU's main loop."""
+def main_thread(threads: Sequence[Thread], pid: Optional[int] = None) -> Optional[int]:
+    """The thread that runs QEMU's main loop; `pid` is the id of the process, which is that of its first thread."""
     for thread in threads:
         if thread.functions and MAIN_FUNCTIONS.intersection(thread.functions):
             return thread.id
-    return None
+    # While it runs a coroutine it stands on another stack, which begins somewhere else.
+    return next((thread.id for thread in threads if thread.id == pid), None)

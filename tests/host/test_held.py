@@ -1,0 +1,122 @@
+"""Who holds what a device has popped, on recordings of real QEMUs; then with a link of the chain spoiled."""
+import pytest
+
+from tests import recordings
+from tests.host.test_bad_memory import disk, spoil
+from tests.lab.qemu_build import DEFAULT
+from vqcheck.host.coroutine import AT_RANDOM
+from vqcheck.host.snapshot import take
+from vqcheck.target.recording import Replay
+
+
+@pytest.fixture(params=[DEFAULT, "10.0"])
+def scene(request):
+    """Recordings of scenes in one QEMU after the other, by name."""
+    return lambda name: recordings.bundle(recordings.place(request.param, name), "host", recordings.DATA)
+
+
+def hung(recorded):
+    """The queue of the disk, or the SCSI host's queue of requests."""
+    queues = disk(recorded).queues
+    return queues[2 if len(queues) == 3 else 0]
+
+
+def address_of(recorded, type_name, path):
+    """Where a struct lies in which a member was looked up: of one size and one such type, the first that was read."""
+    size = recorded.sizes[type_name]
+    assert (type_name, path) in recorded.members
+    return next(address for (_, address), raw in recorded.memory.items() if len(raw) == size)
+
+
+@pytest.mark.parametrize("name", ["backend-stuck", "backend-stuck-no-iothread", "backend-stuck-scsi"])
+def test_a_suspended_request_is_with_blkdebug(scene, name):
+    recorded = scene(name)
+    (one,) = [one for one in hung(recorded).held.requests if one.age_ns > 6 * 10**9]
+    assert (one.holder, one.node, one.detail) == ("block layer", "debug1", "held back by blkdebug (lab)")
+    assert one.functions[0] in ("blkdebug_debug_event", "blkdebug_co_debug_event")  # a coroutine function since 8.1
+    host = disk(recorded).host
+    block = host.block or host.disks[0].block
+    assert {node.node: node.suspended for node in block.nodes} == {"disk1": None, "debug1": 1, "file1": None}
+    assert [(other.node, other.type, other.bytes) for other in block.tracked if other.offset == one.offset] == [
+        ("disk1", "write", 4096), ("debug1", "write", 4096)]
+
+
+def test_throttled_requests_wait_in_their_group(scene):
+    recorded = scene("throttled")
+    block, held = disk(recorded).host.block, hung(recorded).held
+    (limits,) = block.throttling
+    assert held.complete and {(one.holder, one.node) for one in held.requests} == {("throttle", None)}
+    assert (limits.node, limits.limits, limits.reads_waiting, limits.writes_waiting) == (
+        None, "1 bytes/s written", 0, len(held.requests))
+    assert (limits.read_timer, limits.write_timer) == (False, True)
+    assert block.throttled == block.in_flight == len(held.requests) and block.tracked == []
+
+
+def test_a_failed_request_is_parked_in_the_device(scene):
+    recorded = scene("storage-error")
+    host, held = disk(recorded).host, hung(recorded).held
+    assert held.complete and {(one.holder, one.node, one.coroutine) for one in held.requests} == {("retry", None, None)}
+    for one in held.requests:
+        assert "waits for a retry" in one.absent["node"] and "waits for a retry" in one.absent["functions"]
+    assert (host.run_state, host.block.iostatus, host.block.on_write_error, host.block.in_flight) == (
+        "io-error", "nospace", "stop", 0)
+    assert host.block.parked == len(held.requests)
+
+
+def test_a_queue_that_holds_nothing_says_so_without_a_look(scene):
+    held = hung(scene("lost-interrupt")).held
+    assert held.requests == [] and held.complete and held.looked_in == []
+
+
+def test_a_request_that_no_place_has_leaves_the_search_incomplete(scene):
+    recorded = scene("throttled")
+    waiting = hung(recorded).held.requests
+    first = min(one.coroutine for one in waiting)
+    spoil(recorded, first, "entry", "struct Coroutine", 0)  # an entry function that is no request's
+    held = hung(recorded).held
+    assert len(held.requests) == len(waiting) - 1 and not held.complete
+    assert f"counts {len(waiting)} in flight, and {len(waiting) - 1} of them were found" in held.absent["complete"]
+
+
+def test_what_blkdebug_lost_is_still_tracked_by_a_node(scene):
+    recorded = scene("backend-stuck-no-iothread")
+    (one,) = [one for one in hung(recorded).held.requests if one.node == "debug1"]
+    spoil(recorded, address_of(recorded, "BDRVBlkdebugState", "suspended_reqs.lh_first"), "suspended_reqs.lh_first",
+          "BDRVBlkdebugState", 0)
+    (found,) = [other for other in hung(recorded).held.requests if other.head == one.head]
+    assert (found.holder, found.node, found.detail) == ("block layer", "debug1", None)
+
+
+def test_parked_requests_that_loop(scene):
+    recorded = scene("storage-error")
+    one = hung(recorded).held.requests[0]
+    spoil(recorded, one.address, "next", "struct VirtIOBlockReq", one.address)
+    found = hung(recorded)
+    assert found.held is None and "has no end" in found.absent["held"]
+    assert disk(recorded).host.block.parked is None and "has no end" in disk(recorded).host.block.absent["parked"]
+
+
+def test_the_stack_of_a_coroutine_without_the_guard_is_not_guessed(scene):
+    recorded = scene("throttled")
+    recorded.auxv.pop(AT_RANDOM)
+    for one in hung(recorded).held.requests:
+        assert one.functions is None and "random bytes" in one.absent["functions"]
+
+
+def test_a_scsi_request_names_its_command_and_its_disk(scene):
+    recorded = scene("backend-stuck-scsi")
+    device = disk(recorded)
+    (unit,) = device.host.disks
+    assert (unit.qdev_id, unit.qom_path, unit.channel, unit.target, unit.lun) == (
+        "scsi-disk1", "/machine/peripheral/scsi-disk1", 0, 0, 0)
+    assert unit.requests == len(hung(recorded).held.requests) == unit.block.in_flight
+    assert device.host.type == "virtio-scsi-device" and device.host.resetting == 0
+
+
+def test_a_network_card_keeps_none_of_its_buffers(scene):
+    (device,) = take(Replay(scene("net-rx-idle")), "nic0").devices
+    receive, send, control = device.queues
+    assert [one.role for one in device.queues] == ["rx", "tx", "control"]
+    assert (len(receive.available), receive.device.notification) == (252, False) or receive.size > 256
+    assert [one.held.requests for one in device.queues] == [[], [], []] and send.device.tx_waiting is False
+    assert control.notify.vector == 0xFFFF and device.host.block is None and device.host.disks is None
