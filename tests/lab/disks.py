@@ -1,7 +1,7 @@
 """The lab's disks as words of QEMU's command line.
 
 virtio-disk0 rests, or hangs where there are all devices.  What is under test lies on disk1, with a blkdebug node below
-in which requests can be suspended, or fail.
+in which requests can be suspended, or fail.  In a mixed load a SCSI disk beside it is written to as well.
 """
 import pathlib
 from typing import List
@@ -22,19 +22,20 @@ lab's guests never do."""
 def words(options: Options, platform: Platform, directory: pathlib.Path) -> List[str]:
     """All of them."""
     found: List[str] = []
-    for number in range(4 if options.devices else 2):
+    for number in range(4 if options.devices else 2 + options.mixed):
         with open(directory / f"disk{number}.raw", "wb") as image:
             image.truncate(DISK_BYTES)
         found += ["-blockdev", f"driver=file,node-name=file{number},filename={image.name}"]
-    for number in (0, 2, 3) if options.devices else (0,):
+    for number in (0, 2, 3) if options.devices else (0, 2) if options.mixed else (0,):
         found += _node(options, number)
     found += ["-device", f"virtio-blk-{platform.bus},id=virtio-disk0,drive=disk0,num-queues=1{_packed(options)}"]
     debug = "driver=blkdebug,node-name=debug1,image=file1"
     found += ["-blockdev", f"{debug},{NO_SPACE}" if options.fails else debug,
               "-blockdev", f"driver=raw,node-name={NODE},file=debug1"]
-    if options.device != "scsi":
-        return found + _blk(options, platform)
-    return found + _scsi(options, platform)
+    found += _iothread(options, platform)
+    if options.device == "scsi":
+        return found + _scsi(options, platform, NODE)
+    return found + _blk(options, platform) + (_scsi(options, platform, "disk2") if options.mixed else [])
 
 
 def _packed(options: Options) -> str:
@@ -57,15 +58,23 @@ def _blk(options: Options, platform: Platform) -> List[str]:
     return _served(options, platform, disk)
 
 
-def _scsi(options: Options, platform: Platform) -> List[str]:
+def _scsi(options: Options, platform: Platform, node: str) -> List[str]:
     host = f"virtio-scsi-{platform.bus},id=scsi1,num_queues={options.queues}"
-    return _served(options, platform, host) + ["-device", f"scsi-hd,id=scsi-disk1,drive={NODE},bus=scsi1.0"]
+    return _served(options, platform, host) + ["-device", f"scsi-hd,id=scsi-disk1,drive={node},bus=scsi1.0"]
+
+
+def rings(options: Options, device: str) -> str:
+    """A device with the rings that its machine is to have."""
+    return f"{device}{_packed(options)},event_idx={'on' if options.event_idx else 'off'}"
+
+
+def _iothread(options: Options, platform: Platform) -> List[str]:
+    if not (options.iothread and platform.eventfds):
+        return []
+    return ["-object", f"iothread,id=iothread1,poll-max-ns={32768 if options.polling else 0}"]
 
 
 def _served(options: Options, platform: Platform, device: str) -> List[str]:
-    """The device under test, in an iothread if it is to be in one and can be."""
-    device += f"{_packed(options)},event_idx={'on' if options.event_idx else 'off'}"
-    if not (options.iothread and platform.eventfds):
-        return ["-device", device]
-    return ["-object", f"iothread,id=iothread1,poll-max-ns={32768 if options.polling else 0}",
-            "-device", f"{device},iothread=iothread1"]
+    """A device, in the iothread if it is to be in one and can be."""
+    served = options.iothread and platform.eventfds
+    return ["-device", rings(options, device) + (",iothread=iothread1" if served else "")]

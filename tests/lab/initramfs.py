@@ -2,7 +2,8 @@
 
 The kernel command line steers it (the kernel hands unknown words of the form NAME=VALUE to init's environment):
 `lab_writers=N` writers run at a time on `lab_disk=NAME`; `lab_runs=N` makes each of them stop after N bursts, 0 means
-never; `lab_pinned=1` gives each a CPU of its own; `lab_net=1` brings up eth0, and packets to and fro;
+never; `lab_pinned=1` gives each a CPU of its own; `lab_net=1` brings up eth0, and packets to and fro; `lab_mixed=1`
+writes to sda too, and keeps packets coming and going;
 `lab_survey=1` has it use every device first, hang writes on two disks, and print what Linux made of each device.
 """
 import gzip
@@ -89,6 +90,19 @@ if [ $lab_survey = 1 ]; then
         dd if=/dev/zero of=/dev/$quick bs=4k count={burst} oflag=direct conv=notrunc 2>/dev/null
         ping -c 1 -W 1 10.0.2.2 >/dev/null
     done &
+fi
+mixed() {{
+    while :; do
+        dd if=/dev/zero of=/dev/sda bs=8k count={burst} seek=$(($1 * 1024)) oflag=direct conv=notrunc 2>/dev/null
+        dd if=/dev/sda of=/dev/null bs=64k count={burst} iflag=direct 2>/dev/null
+    done
+}}
+
+if [ $lab_mixed = 1 ]; then
+    while [ ! -b /dev/sda ]; do sleep 0.1; done
+    mixed 0 & mixed 1 &
+    while :; do ping -c 20 -s 1400 -i 0.02 10.0.2.2 >/dev/null; done &
+    while :; do ping -c 20 -i 0.03 10.0.2.2 >/dev/null; done &
 fi
 for number in $(seq 0 $((lab_writers - 1))); do
     echo 0 >/run/writer$number

@@ -1,5 +1,5 @@
 """What may differ between the lab's machines."""
-from typing import NamedTuple
+from typing import NamedTuple, Sequence
 
 from . import qemu_build
 from .kernel import DEFAULT
@@ -35,11 +35,23 @@ class Options(NamedTuple):
     idle: bool = False
     """Whether the writers stop after a first few bursts."""
     memory_mb: int = 128
+    mixed: bool = False
+    """Whether a SCSI disk and a network card are busy too."""
 
     @property
     def subject(self) -> Subject:
         """The device under test."""
         return SUBJECTS[self.device]
+
+    @property
+    def modules(self) -> Sequence[str]:
+        """What the guest needs besides the disks' modules."""
+        return [one for subject in SUBJECTS.values() for one in subject.modules] if self.mixed else self.subject.modules
+
+    @property
+    def network(self) -> bool:
+        """Whether it has a network card, besides those of a machine with every device."""
+        return self.mixed or self.device == "net"
 
     @property
     def queue_index(self) -> int:

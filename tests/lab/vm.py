@@ -16,7 +16,6 @@ from .vhost_user import KINDS, Backend
 
 UUID = "5ca1ab1e-0000-4000-8000-76716368656b"
 FIRMWARE = ("/usr/share/seabios", "/usr/share/qemu")
-NETWORK = ("-netdev", "user,id=net0,ipv6=off", "-device", "virtio-net-pci,id=nic0,netdev=net0,romfile=")
 PATIENCE = 120.0
 """Seconds for what takes a few on an idle machine."""
 SILENCE, BOOTS = 75.0, 3
@@ -196,10 +195,10 @@ class Machine:
         """
         options, linux, platform = self.options, self.kernel, self.platform
         image = initramfs.build(linux, self.directory / "initramfs",
-                                ALL_MODULES if options.devices else (*DISK_MODULES, *options.subject.modules))
+                                ALL_MODULES if options.devices else (*DISK_MODULES, *options.modules))
         append = (f"console={platform.console}{platform.kernel_words} quiet panic=-1 lab_writers={options.writers} "
                   f"lab_runs={8 if options.idle else 0} lab_survey={options.devices:d} lab_pinned={options.pinned:d} "
-                  f"lab_disk={options.subject.disk} lab_net={options.device == 'net':d} ipv6.disable=1")
+                  f"lab_disk={options.subject.disk} lab_net={options.network:d} lab_mixed={options.mixed:d} ipv6.disable=1")
         memory = f"{options.memory_mb}M{platform.more_memory if options.devices else ''}"
         command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", str(self.qemu), "-name", "vqcheck-lab",
                    "-uuid", UUID, "-machine", f"{platform.machine},memory-backend=ram", "-cpu", platform.cpu,
@@ -214,14 +213,15 @@ class Machine:
         for path in FIRMWARE:
             command += ["-L", path]
         command += self._disks()
-        if options.device == "net":
-            command += NETWORK
+        if options.network:
+            command += ["-netdev", "user,id=net0,ipv6=off",
+                        "-device", disks.rings(options, "virtio-net-pci,id=nic0,netdev=net0,romfile=")]
         if options.devices:
             command += devices.words(self.platform_name, options.packed, str(self.directory), self._sockets.name)
         return command
 
     def _disks(self) -> List[str]:
-        """virtio-disk0, which rests or hangs, and the disk under test."""
+        """virtio-disk0, which rests or hangs, the disk under test, and in a mixed load a SCSI disk."""
         return disks.words(self.options, self.platform, self.directory)
 
     def _last_words(self) -> str:
