@@ -17,7 +17,7 @@ class Platform(NamedTuple):
     ram_start: int
     """Guest-physical address of the RAM."""
     bus: str = "pci"
-    """What the names of its virtio devices end in: pci, or device for one on virtio-mmio."""
+    """What the names of its virtio devices end in: pci, ccw, or device for one on virtio-mmio."""
     more_memory: str = ""
     """What -m needs where there are memory devices."""
     kernel_words: str = ""
@@ -25,6 +25,8 @@ class Platform(NamedTuple):
     eventfds: bool = True
     """Whether kicks and interrupts take eventfds, as an iothread needs them to.  Under TCG virtio-mmio has none
     (QEMU hw/virtio/virtio-mmio.c: virtio_mmio_realizefn())."""
+    fw_cfg: bool = True
+    """Whether it has the device by which a guest tells QEMU where its VMCOREINFO is."""
 
 
 PLATFORMS: Dict[str, Platform] = {
@@ -33,9 +35,10 @@ PLATFORMS: Dict[str, Platform] = {
     "microvm": Platform("x86_64", "microvm,acpi=on", "qemu64", "ttyS0", 0, "device",
                         kernel_words=" tsc_early_khz=2000000", eventfds=False),
     "virt": Platform("aarch64", "virt", "cortex-a57", "ttyAMA0", 1 << 30, more_memory=",slots=2,maxmem=2G"),
+    "s390-ccw-virtio": Platform("s390x", "s390-ccw-virtio", "qemu", "ttysclp0", 0, "ccw", fw_cfg=False),
 }
 
-USUAL: Dict[str, str] = {"amd64": "q35", "arm64": "virt"}
+USUAL: Dict[str, str] = {"amd64": "q35", "arm64": "virt", "s390x": "s390-ccw-virtio"}
 """The name of the platform for a kernel, by Debian's name of its architecture."""
 
 ALL = tuple(PLATFORMS)

@@ -74,7 +74,7 @@ report() {{
     read -r stat </sys/block/$lab_disk/stat
     irqs=
     while read -r irq counts; do
-        case "$counts" in *virtio*) count_irq $counts ;; esac
+        case "$counts" in *virtio*|*"Virtual I/O Devices AI") count_irq $counts ;; esac
     done </proc/interrupts
     counts=
     for counter in /run/writer*; do
