@@ -35,7 +35,9 @@ PLATFORMS: Dict[str, Platform] = {
     "microvm": Platform("x86_64", "microvm,acpi=on", "qemu64", "ttyS0", 0, "device",
                         kernel_words=" tsc_early_khz=2000000", eventfds=False),
     "virt": Platform("aarch64", "virt", "cortex-a57", "ttyAMA0", 1 << 30, more_memory=",slots=2,maxmem=2G"),
-    "s390-ccw-virtio": Platform("s390x", "s390-ccw-virtio", "qemu", "ttysclp0", 0, "ccw", fw_cfg=False),
+    # Linux sets channel devices online together, and which disk becomes vdb is chance: here the guest's init does it.
+    "s390-ccw-virtio": Platform("s390x", "s390-ccw-virtio", "qemu", "ttysclp0", 0, "ccw",
+                                kernel_words=" virtio_ccw.no_auto=0.0.0000-0.0.ffff", fw_cfg=False),
 }
 
 USUAL: Dict[str, str] = {"amd64": "q35", "arm64": "virt", "s390x": "s390-ccw-virtio"}
@@ -43,6 +45,7 @@ USUAL: Dict[str, str] = {"amd64": "q35", "arm64": "virt", "s390x": "s390-ccw-vir
 
 ALL = tuple(PLATFORMS)
 PCI = ("q35", "virt")
+CCW = ("s390-ccw-virtio",)
 
 
 class Device(NamedTuple):
@@ -72,13 +75,13 @@ DEVICES: List[Device] = [
            platforms=ALL),
     Device("virtio-balloon-{bus},id=balloon0,free-page-reporting=on", platforms=ALL),
     Device("virtio-keyboard-{bus},id=keyboard0", platforms=ALL),
-    Device("virtio-mouse-{bus},id=mouse0"),
-    Device("virtio-tablet-{bus},id=tablet0"),
-    Device("virtio-gpu-{bus},id=gpu0"),
+    Device("virtio-mouse-{bus},id=mouse0", platforms=(*PCI, *CCW)),
+    Device("virtio-tablet-{bus},id=tablet0", platforms=(*PCI, *CCW)),
+    Device("virtio-gpu-{bus},id=gpu0", platforms=(*PCI, *CCW)),
     Device("virtio-crypto-{bus},id=crypto0,cryptodev=cryptodev0",
-           ["-object", "cryptodev-backend-builtin,id=cryptodev0"]),
+           ["-object", "cryptodev-backend-builtin,id=cryptodev0"], platforms=(*PCI, *CCW)),
     Device("virtio-9p-{bus},id=plan9,fsdev=share0,mount_tag=lab",
-           ["-fsdev", "local,id=share0,path={directory},security_model=none,readonly=on"]),
+           ["-fsdev", "local,id=share0,path={directory},security_model=none,readonly=on"], platforms=(*PCI, *CCW)),
     Device("virtio-pmem-{bus},id=pmem0,memdev=pmem-memory", ["-object", "memory-backend-ram,id=pmem-memory,size=16M"],
            platforms=["q35"]),
     Device("virtio-mem-{bus},id=mem0,memdev=mem-memory", ["-object", "memory-backend-ram,id=mem-memory,size=16M"]),
@@ -89,12 +92,15 @@ DEVICES: List[Device] = [
     # A device of the years before virtio 1.0: its rings are of the guest's own byte order.
     Device("virtio-rng-{bus},id=rng2,rng=random2,disable-modern=on,disable-legacy=off",
            ["-object", "rng-random,id=random2,filename=/dev/urandom"], packed=False),
+    # The same on CCW, where that is the guest's own byte order for real.
+    Device("virtio-rng-ccw,id=rng2,rng=random2,max_revision=0",
+           ["-object", "rng-random,id=random2,filename=/dev/urandom"], packed=False, platforms=CCW),
     Device("virtio-rng-device,id=rng3,rng=random3", ["-object", "rng-random,id=random3,filename=/dev/urandom"],
            platforms=["virt"]),
     Device("vhost-user-vsock-{bus},id=vsock0,chardev=vsock-end",
            ["-chardev", "socket,id=vsock-end,path={sockets}/vsock"], other_end="vsock"),
     Device("vhost-user-fs-{bus},id=fs0,chardev=fs-end,tag=lab,num-request-queues=2",
-           ["-chardev", "socket,id=fs-end,path={sockets}/fs"], other_end="fs"),
+           ["-chardev", "socket,id=fs-end,path={sockets}/fs"], platforms=(*PCI, *CCW), other_end="fs"),
 ]
 """One of every virtio device, and some that are special."""
 
