@@ -89,6 +89,8 @@ DEVICES: List[Device] = [
     # Its rings lie at DMA addresses: what the IOMMU's driver made up, or physical ones where there is no such driver.
     Device("virtio-rng-{bus},id=rng1,rng=random1,iommu_platform=on,disable-legacy=on",
            ["-object", "rng-random,id=random1,filename=/dev/urandom"]),
+    Device("virtio-rng-ccw,id=rng1,rng=random1,iommu_platform=on",
+           ["-object", "rng-random,id=random1,filename=/dev/urandom"], platforms=CCW),
     # A device of the years before virtio 1.0: its rings are of the guest's own byte order.
     Device("virtio-rng-{bus},id=rng2,rng=random2,disable-modern=on,disable-legacy=off",
            ["-object", "rng-random,id=random2,filename=/dev/urandom"], packed=False),

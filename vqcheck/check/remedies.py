@@ -17,6 +17,8 @@ def blocked(case: Case) -> Optional[str]:
     """Why no interrupt of the queue arrives, whoever sends it; None where nothing is seen to stop it."""
     irq, notify = case.guest_queue.irq, case.host_queue.notify
     msix = notify.msix if notify else None
+    if indicators_differ(case):
+        return "QEMU sets another indicator bit than the driver looks at"
     if case.peek("indicator.set") and case.peek("indicator.summary"):
         return "the summary indicator is set, and until the guest clears it QEMU makes no adapter interrupt"
     if irq is not None and irq.depth:
@@ -28,6 +30,12 @@ def blocked(case: Case) -> Optional[str]:
     if msix is not None and msix.enabled and (msix.masked or msix.function_masked):
         return "the queue's MSI-X vector is masked"
     return None
+
+
+def indicators_differ(case: Case) -> bool:
+    """Whether a channel device has another indicator bit for the queue than its driver."""
+    mine, yours = case.guest_queue.indicator, case.host_queue.indicator
+    return mine is not None and yours is not None and mine[:3] != yours[:3]
 
 
 def one_more(case: Case) -> Optional[str]:

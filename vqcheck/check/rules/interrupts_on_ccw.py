@@ -10,23 +10,24 @@ from ..rule import CRITICAL, INTERRUPTS, Rule
 from .common import fields, of_late_interrupt
 from .lost_interrupt import behind
 
+UPDATE = ("update the guest's kernel; until then let the device offer what makes its driver leave no queue out: for a "
+          "balloon with free-page-reporting=on that is free-page-hint=on")
+
 
 @of_late_interrupt
 def _left(case: Case, late: Late) -> Outcome:
     mine, yours = case.get("indicator"), case.peek("host_queue.indicator")
-    if yours is not None and _place(mine) != _place(yours):
-        return behind(case, late, "QEMU has another indicator bit for the queue than the driver looks at", Evidence(
-            "QEMU sets a bit that means nothing, or another queue, to the driver", _spelled(mine), _spelled(yours)))
+    if remedies.indicators_differ(case):
+        return behind(case, late, "QEMU has another indicator bit for the queue than its driver", Evidence(
+            "what QEMU sets means nothing to the driver, or another queue", _spelled(mine), _spelled(yours)),
+            blame="guest: the driver, where it counts bits otherwise than the device counts queues",
+            one_more=remedies.one_more(case), actions=(UPDATE,))
     if not case.get("indicator.set"):
         return "the queue's indicator bit is clear"
     return behind(
         case, late, "its indicator bit is set, and the guest's handler has not come to it", Evidence(
             "QEMU has set the bit, which the handler clears before it looks at the queue", _spelled(mine),
             _spelled(yours)), *_summary(mine), one_more=remedies.one_more(case))
-
-
-def _place(one: Indicator) -> object:
-    return one.adapter, one.area, one.bit
 
 
 def _spelled(one: Optional[Indicator]) -> Optional[str]:
@@ -46,7 +47,7 @@ def _summary(one: Indicator) -> List[Evidence]:
 
 LEFT = Rule(
     id="I21", slug="indicator-not-seen",
-    title="An indicator bit is set, and the guest's handler does not come to it",
+    title="The queue's indicator bit does not bring the guest's handler to it",
     blame="host or guest: the adapter interrupt that calls the handler was lost, or is not taken",
     severity=CRITICAL, stage=INTERRUPTS, test=_left,
     holds_when="an interrupt is late, and the queue's indicator bit in the guest's memory is set, or is another one to "
@@ -56,13 +57,16 @@ LEFT = Rule(
               "the device is not on CCW: only channel devices have indicators"),
     explanation="A channel device says in the guest's memory which queue has something to consume: it sets the queue's "
                 "bit, then the summary indicator, and makes an adapter interrupt if that was clear.  All devices share "
-                "the summary indicator, so one adapter interrupt that is lost hangs all of them.",
+                "the summary indicator, so one adapter interrupt that is lost hangs all of them.  Linux before commit "
+                "2ccd42b959 gives bits to queues that are not there, as in a balloon without free page hints: those "
+                "behind them then wait for other bits than the device sets.",
     confirm=("the count of VAI in the guest's /proc/interrupts stands still",
              "other virtio devices of the guest hang as well, with their bits set"),
     actions=("keep a core of QEMU for its developers: gcore", remedies.RESET),
     references=("virtio 1.2, 4.3.3.1 Notification via Adapter I/O Interrupts",
                 "QEMU hw/s390x/virtio-ccw.c, virtio_ccw_notify()",
-                "Linux drivers/s390/virtio/virtio_ccw.c, virtio_airq_handler()"),
+                "Linux drivers/s390/virtio/virtio_ccw.c, virtio_airq_handler(); commit 2ccd42b959 (bits of queues that "
+                "are not there)"),
     explains=("I0", "I2", "M1"),
 )
 

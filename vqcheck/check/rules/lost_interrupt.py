@@ -134,7 +134,7 @@ def _counter(case: Case) -> List[Evidence]:
 def _indicator(case: Case) -> List[Evidence]:
     """That a channel device's bit does not wait for the handler; where it does, that is a finding of its own (I21)."""
     mine, yours = case.peek("indicator.set"), case.peek("host_queue.indicator.set")
-    if mine is not False:
+    if mine is not False or remedies.indicators_differ(case):
         return []
     return [Evidence("no interrupt waits in the queue's indicator bit: the guest's handler has cleared it, or it was "
                      "never set", fields(bit=case.get("indicator.bit"), set=mine),
