@@ -131,6 +131,11 @@ def test_no_driver_has_come(seen: Seen, way: str) -> None:
             assert queue.device.num_default or way == "QMP"
 
 
+def test_the_byte_order_is_the_same_in_every_way(seen: Seen) -> None:
+    told = [[device.host.byte_order for device in one.devices if device.host] for one in seen.ways.values()]
+    assert told[0] == told[1] == told[2]
+
+
 def test_gdb_and_drgn_agree(seen: Seen) -> None:
     assert seen.ways["gdb"].devices == seen.ways["drgn"].devices
 
