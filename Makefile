@@ -39,7 +39,8 @@ lint: $(VENV)/test-tools
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/vermin --no-tips --quiet --target=3.6- --eval-annotations $(DEBUGGER_LOADS)
+	@echo vermin: what a debugger loads runs in Python 3.6
+	@$(BIN)/vermin --no-tips --quiet --target=3.6- --eval-annotations $(DEBUGGER_LOADS)
 
 corpus: $(VENV)/test-tools
 	$(BIN)/python -m tests.corpus --write docs/corpus.md
@@ -50,8 +51,11 @@ DEBUGGER_LOADS := $(filter-out %/read.py %/schema.py %/shape.py %/build.py vqche
 	vqcheck/guest/*.py vqcheck/guest/drivers/*.py vqcheck/host/*.py vqcheck/host/*/*.py vqcheck/snapshot/*.py \
 	vqcheck/render/*.py gdb_ext/*.py crash_ext/*.py))
 
+# Two machines at a time.
+TWO := -n 2 --dist loadgroup
+
 lab: $(VENV)/lab-tools
-	$(BIN)/python -m pytest -m "lab and not matrix" tests
+	$(BIN)/python -m pytest -m "lab and not matrix" $(TWO) tests
 
 lab-matrix: $(VENV)/lab-tools
 	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py tests/lab/test_kernels.py tests/lab/test_crash_kernels.py \
