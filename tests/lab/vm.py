@@ -198,7 +198,8 @@ class Machine:
                                 ALL_MODULES if options.devices else (*DISK_MODULES, *options.modules))
         append = (f"console={platform.console}{platform.kernel_words} quiet panic=-1 lab_writers={options.writers} "
                   f"lab_runs={8 if options.idle else 0} lab_survey={options.devices:d} lab_pinned={options.pinned:d} "
-                  f"lab_disk={options.subject.disk} lab_net={options.network:d} lab_mixed={options.mixed:d} ipv6.disable=1")
+                  f"lab_disk={options.subject.disk} lab_net={options.network:d} lab_mixed={options.mixed:d} "
+                  "ipv6.disable=1")
         memory = f"{options.memory_mb}M{platform.more_memory if options.devices else ''}"
         command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", str(self.qemu), "-name", "vqcheck-lab",
                    "-uuid", UUID, "-machine", f"{platform.machine},memory-backend=ram", "-cpu", platform.cpu,
