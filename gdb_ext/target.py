@@ -3,7 +3,7 @@ import contextlib
 import os
 import re
 import time
-from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import gdb
 
@@ -36,11 +36,12 @@ class GdbTarget(Target):
         self._program = _program_in(self._core) | {os.path.realpath(gdb.current_progspace().filename or "")}
         self._own_files = _own_files() | self._program
         self._types = types or Types()
+        self._files: Optional[List[Tuple[int, int, str]]] = None
         self.pointer_size = gdb.lookup_type("void").pointer().sizeof
         self.byte_order = "big" if "big" in gdb.execute("show endian", to_string=True) else "little"
 
     def symbol(self, name: str) -> Optional[int]:
-        for found in _symbols(name):
+        for found in self._types.variables(name):
             address = found.value().address
             if address is not None:  # the compiler may have left no place for it
                 return int(address)
@@ -60,7 +61,7 @@ class GdbTarget(Target):
 
     def tls_offset(self, name: str) -> Optional[int]:
         # From the file: gdb itself would need libthread_db, and the selected thread's registers.
-        if gdb.lookup_static_symbol(name) is None and gdb.lookup_global_symbol(name) is None:
+        if not self._types.variables(name):
             return None
         for path in _symbol_files(gdb.current_progspace().filename):
             try:
@@ -105,12 +106,17 @@ class GdbTarget(Target):
             if self._core is not None:
                 path = mapped_file(self._core, address)
             elif self._is_here():
-                path = proc.mapped_file(self._inferior.pid, address)
+                path = self._mapped_file(address)
             else:
                 path = gdb.solib_name(address)
         except NotSupported:
             return None
         return None if path is None or path in self._program else path
+
+    def _mapped_file(self, address: int) -> Optional[str]:
+        if self._files is None:
+            self._files = proc.mapped_files(self._inferior.pid)
+        return next((path for start, end, path in self._files if start <= address < end), None)
 
     @contextlib.contextmanager
     def _selection_kept(self) -> Iterator[None]:
@@ -171,20 +177,6 @@ def _core_path() -> Optional[str]:
 def _own_files() -> FrozenSet[str]:
     names = [objfile.filename for objfile in gdb.objfiles()]
     return frozenset(os.path.realpath(name) for name in names if name)
-
-
-def _symbols(name: str) -> Iterator[Any]:
-    """What debug information has under a name; the program's own first, as a library may have a static of that name."""
-    known = [*_statics(name), gdb.lookup_global_symbol(name)]
-    found = [one for one in known if one is not None and one.symtab is not None]
-    program = gdb.current_progspace().filename
-    return iter(sorted(found, key=lambda one: one.symtab.objfile.filename != program))
-
-
-def _statics(name: str) -> List[Any]:
-    if hasattr(gdb, "lookup_static_symbols"):  # since gdb 10
-        return list(gdb.lookup_static_symbols(name))
-    return [gdb.lookup_static_symbol(name)]
 
 
 def _symbol_files(program: Optional[str]) -> List[str]:
