@@ -10,6 +10,7 @@ import gdb
 from vqcheck.target.errors import NotSupported, TargetError, Unreadable
 from vqcheck.target.files import elf_tls, proc
 from vqcheck.target.files.core_map import CoreMap, NotACore, mapped_file, missing, read_core_map
+from vqcheck.target.layouts.process_layout import AT_ENTRY
 from vqcheck.target.target import Identity, Member, Target, Thread
 
 from . import unwind
@@ -189,10 +190,8 @@ def _symbol_files(program: Optional[str]) -> List[str]:
 
 def _program_in(core: Optional[CoreMap]) -> FrozenSet[str]:
     """The program's name in the core: the same binary may lie somewhere else on the machine that reads it."""
-    main = gdb.lookup_global_symbol("main")
-    if core is None or main is None:
-        return frozenset()
-    path = mapped_file(core, int(main.value().address))
+    entry = core.auxv.get(AT_ENTRY) if core is not None else None
+    path = mapped_file(core, entry) if core is not None and entry is not None else None
     return frozenset((path,)) if path else frozenset()
 
 
