@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint lab lab-matrix record benchmark clean
+.PHONY: help demo test lint corpus lab lab-matrix soak record benchmark clean
 
 help:
 	@echo "make demo       the verdict on a bundled real hang"
 	@echo "make test       linters and all tests that need no virtual machine"
+	@echo "make corpus     how the checker does on recorded and on made-up pairs, rule by rule (docs/corpus.md)"
 	@echo "make lab        boot a real VM, hang it, capture it with crash and gdb, and check the verdicts"
 	@echo "make lab-matrix every kernel with every virtio device, split and packed, and aarch64; more scenes in newer QEMUs"
+	@echo "make soak       PAIRS=300 pairs of healthy machines under load, taken at random instants: no fault may be seen"
 	@echo "make record     make the lab's scenes and its matrix again and keep their recordings in tests/data"
 	@echo "make benchmark  times of the commands and of the checker"
 	@echo "make clean      remove the virtual environment and what tools left behind"
@@ -37,7 +39,11 @@ lint: $(VENV)/test-tools
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/vermin --no-tips --quiet --target=3.6- --eval-annotations $(DEBUGGER_LOADS)
+	@echo vermin: what a debugger loads runs in Python 3.6
+	@$(BIN)/vermin --no-tips --quiet --target=3.6- --eval-annotations $(DEBUGGER_LOADS)
+
+corpus: $(VENV)/test-tools
+	$(BIN)/python -m tests.corpus --write docs/corpus.md
 
 # What a debugger loads; gdb of RHEL 8 embeds Python 3.6.
 DEBUGGER_LOADS := $(filter-out %/read.py %/schema.py %/shape.py %/build.py vqcheck/host/by_qmp/%, \
@@ -45,13 +51,20 @@ DEBUGGER_LOADS := $(filter-out %/read.py %/schema.py %/shape.py %/build.py vqche
 	vqcheck/guest/*.py vqcheck/guest/drivers/*.py vqcheck/host/*.py vqcheck/host/*/*.py vqcheck/snapshot/*.py \
 	vqcheck/render/*.py gdb_ext/*.py crash_ext/*.py))
 
+# Two machines at a time.
+TWO := -n 2 --dist loadgroup
+
 lab: $(VENV)/lab-tools
-	$(BIN)/python -m pytest -m "lab and not matrix" tests
+	$(BIN)/python -m pytest -m "lab and not matrix" $(TWO) tests
 
 lab-matrix: $(VENV)/lab-tools
 	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py tests/lab/test_kernels.py tests/lab/test_crash_kernels.py \
 		tests/lab/test_crash_arm64.py tests/lab/test_inspect.py::test_a_guest_of_aarch64
 	$(BIN)/python -m pytest -m matrix tests/lab/test_scenes.py
+
+PAIRS ?= 300
+soak: $(VENV)/lab-tools
+	$(BIN)/python -m tests.lab.soak $(PAIRS)
 
 record: $(VENV)/lab-tools
 	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab/test_scenes.py tests/lab/test_matrix.py \

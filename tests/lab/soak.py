@@ -1,7 +1,7 @@
 """Healthy machines under mixed load, stopped at random instants: the checker must not see one fault.
 
 `python3 -m tests.lab.soak [PAIRS]` goes through every kind of machine below; the lab's test takes a few pairs of some.
-A machine is stopped by SIGSTOP, both sides are read at that instant by `vqcheck inspect`'s own functions, and it goes
+A machine is stopped by SIGSTOP, both sides are read at that instant by the functions of `vqcheck inspect`, and it goes
 on.
 """
 import argparse

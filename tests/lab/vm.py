@@ -21,9 +21,13 @@ PATIENCE = 120.0
 SILENCE, BOOTS = 75.0, 3
 """About one boot in a hundred stands still under emulation before it prints anything, while the kernel measures its
 clocks, or for want of a timer's interrupt soon after: after so many seconds the machine is started again, so many times
-in all."""
+in all.  So it is when QEMU gives up meanwhile: 10.0 once failed its own assertion there, in iotlb_to_section()."""
 
 Found = TypeVar("Found")
+
+
+class Ended(RuntimeError):
+    """QEMU ended by itself."""
 
 
 class Machine:
@@ -140,7 +144,7 @@ class Machine:
                 return found
             assert self._process is not None
             if self._process.poll() is not None:
-                raise RuntimeError(f"QEMU ended ({self._process.returncode}) before {what}: {self._last_words()}")
+                raise Ended(f"QEMU ended ({self._process.returncode}) before {what}: {self._last_words()}")
             time.sleep(0.1)
         raise TimeoutError(f"no {what} within {timeout:.0f} s: {self._last_words()}")
 
@@ -172,7 +176,7 @@ class Machine:
                 self.wait("a word of the guest", self.console, PATIENCE if left == 0 else SILENCE)
                 self.wait_for("LAB-READY")
                 break
-            except TimeoutError:
+            except (TimeoutError, Ended):
                 if left == 0:
                     raise
                 self._stop()
