@@ -13,6 +13,7 @@ from .kvm import Routes
 from .loop_state import loop_state
 from .loops import Loops
 from .qobject import enum_name, static_pointer, type_names
+from .stacks import Stacks
 from .threads import thread_states
 from .vhost import VhostDevices
 
@@ -30,6 +31,7 @@ class Process:
         self.clock = Clock(target)
         self.vhost = VhostDevices(target)
         self.routes = Routes(target)
+        self.stacks = Stacks(target)
         self._waiting: Optional[Dict[int, str]] = None
 
     @property

@@ -6,8 +6,9 @@ from ...virtio import devices
 from .. import late as lateness
 from .. import remedies, wording
 from ..case import Case
-from ..history import stood
+from ..history import NS, stood
 from ..late import Late
+from ..persistence import BACKEND_SECONDS
 from ..result import Evidence, Found, Outcome, listed
 from ..rule import BACKEND, CRITICAL, HIGH, MEDIUM, Rule
 from ..stacks import Standing, in_words
@@ -282,6 +283,8 @@ def _not_reaped(case: Case, late: Late) -> Outcome:
     doubts = list(late.doubts)
     if case.serving is None or not case.serving.at_rest:
         doubts.append("the serving thread is not known to be asleep: it may report them right now")
+    if all(one.age_ns is not None and one.age_ns < BACKEND_SECONDS * NS for one in requests):
+        doubts.append("what is late is another request: these are young, and the device may be about to be told")
     return behind(case, late, f"{wording.count(len(requests), 'request')} of them are done, and the device was not "
                               "told",
                   Evidence("the answer is there, and the event loop has not run its completion", None, _of(requests)),
