@@ -36,11 +36,9 @@ NEWER = ("--enable-pixman", "--disable-install-blobs")
 """What QEMU 8.1 and later are told besides: they want pixman for any display, and firmware that Debian's source
 package has not."""
 
-OLDER = ("--enable-slirp=system", "--disable-blobs",
-         *(f"--disable-{one}" for one in ("vnc", "sdl", "gtk", "curses", "iconv", "opengl", "virglrenderer", "spice", "curl",
-                                          "capstone", "libssh", "libxml2", "rbd", "glusterfs", "libiscsi", "libnfs",
-                                          "libusb", "usb-redir", "smartcard", "seccomp", "numa", "gnutls", "nettle",
-                                          "gcrypt", "auth-pam", "libudev", "brlapi", "xen", "tpm", "virtiofsd")))
+LEFT_OUT = """vnc sdl gtk curses iconv opengl virglrenderer spice curl capstone libssh libxml2 rbd glusterfs libiscsi
+libnfs libusb usb-redir smartcard seccomp numa gnutls nettle gcrypt auth-pam libudev brlapi xen tpm virtiofsd""".split()
+OLDER = ("--enable-slirp=system", "--disable-blobs", *(f"--disable-{one}" for one in LEFT_OUT))
 """What QEMU 5.2 is told instead: it takes in whatever this machine has a library for, unless it is told not to."""
 
 UNKNOWN_TO_OLDER = ("--without-default-features", "--enable-slirp", "VHOST_USER_FS", "VHOST_USER_VSOCK")
