@@ -143,7 +143,7 @@ def threads():
     output = gdb.execute("thread apply all backtrace 64", to_string=True)
     for part in re.split(r"^Thread \d+ ", output, flags=re.MULTILINE)[1:]:
         thread = re.match(r"\(Thread 0x[0-9a-f]+ \(LWP (\d+)\)", part)
-        functions = re.findall(r"^#\d+\s+(?:0x[0-9a-f]+ in )?(\S+) \(", part, re.MULTILINE)
+        functions = [name or "??" for name in re.findall(r"^#\d+\s+(?:0x[0-9a-f]+ in )?(\S*) \(", part, re.MULTILINE)]
         if not {"worker_thread", "call_rcu_thread"}.intersection(functions):
             found[thread.group(1)] = functions
     return found

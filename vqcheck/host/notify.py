@@ -74,13 +74,19 @@ def _host_notifier(target: Target, queue: View, context: DeviceContext) -> Notif
         absent["handler_disabled"] = absent["handler"]
     return Notifier(
         fd=fd,
-        initialized=absent.take("initialized", queue.flag, "host_notifier.initialized"),
+        initialized=absent.take("initialized", _initialized, queue, "host_notifier"),
         enabled=enabled,
         eventfd_count=absent.take("eventfd_count", _count, target, fd, enabled),
         handler=None if watching is None else bool(watching),
         handler_disabled=None if watching is None else any(loop.disables(fd or 0) for loop in watching),
         absent=dict(absent),
     )
+
+
+def _initialized(queue: View, notifier: str) -> bool:
+    if not queue.has(notifier + ".initialized"):
+        raise NotSupported("not applicable: QEMU 5.2 and older keep no such flag")
+    return queue.flag(notifier + ".initialized")
 
 
 def _watching(context: DeviceContext, fd: Optional[int], in_use: Optional[bool]) -> List[Loop]:
@@ -97,8 +103,8 @@ def _watching(context: DeviceContext, fd: Optional[int], in_use: Optional[bool])
 def _guest_notifier(target: Target, queue: View, vector: Optional[int], context: DeviceContext) -> Notifier:
     absent = Absences()
     fd = absent.take("fd", queue.sint, "guest_notifier.rfd")
-    # Until QEMU 5.2 there is no flag: an fd of 0 says the same, as standard input is never an eventfd.
-    initialized = absent.take("initialized", queue.flag, "guest_notifier.initialized")
+    # Where there is no flag an fd of 0 says the same, as standard input is never an eventfd.
+    initialized = absent.take("initialized", _initialized, queue, "guest_notifier")
     in_use = bool(fd) if initialized is None else initialized
     watching = absent.take("handler", _watching, context, fd, in_use)
     return Notifier(
