@@ -9,7 +9,7 @@ from vqcheck.host.snapshot import take
 from vqcheck.target.recording import Replay
 
 
-@pytest.fixture(params=[DEFAULT, "10.0"])
+@pytest.fixture(params=["5.2", DEFAULT, "10.0"])
 def scene(request):
     """Recordings of scenes in one QEMU after the other, by name."""
     return lambda name: recordings.bundle(recordings.place(request.param, name), "host", recordings.DATA)

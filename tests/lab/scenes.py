@@ -110,10 +110,7 @@ SCENES: Dict[str, Scene] = {
 
 
 ALSO: Dict[str, Tuple[str, ...]] = {
-    "5.2": ("healthy-idle", "healthy-idle-packed", "net-rx-idle", "healthy-at-kick", "lost-interrupt",
-            "lost-interrupt-eventfd", "lost-interrupt-packed", "lost-interrupt-no-event-idx",
-            "lost-interrupt-no-iothread", "lost-interrupt-scsi", "lost-kick", "iothread-parked", "vector-masked",
-            "backend-stuck", "backend-stuck-scsi", "throttled", "storage-error", "paused"),
+    "5.2": tuple(SCENES),
     "10.0": tuple(SCENES),
     "newest": ("healthy-idle", "lost-interrupt", "lost-interrupt-eventfd", "lost-kick", "backend-stuck",
                "lost-interrupt-scsi", "lost-interrupt-no-iothread", "iothread-parked"),

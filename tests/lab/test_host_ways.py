@@ -35,7 +35,7 @@ class Hung(NamedTuple):
     by_drgn: Snapshot
 
 
-@pytest.fixture(scope="module", params=["7.2", "10.0"])
+@pytest.fixture(scope="module", params=["7.2", "10.0", pytest.param("5.2", marks=pytest.mark.matrix)])
 def hung(request: pytest.FixtureRequest) -> Iterator[Hung]:
     directory = pathlib.Path(tempfile.mkdtemp(prefix="vqcheck-lab-"))
     options = SCENES[SCENE].options._replace(qemu=request.param)

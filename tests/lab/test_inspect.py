@@ -63,7 +63,7 @@ def inspect(capture: Capture, *words: object) -> Done:
     return vqcheck("inspect", "--core", capture.core, *debug_info(capture), *words)
 
 
-@pytest.fixture(scope="module", params=["7.2", "10.0"])
+@pytest.fixture(scope="module", params=["7.2", "10.0", pytest.param("5.2", marks=pytest.mark.matrix)])
 def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
     """A machine of each QEMU."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="vqcheck-lab-"))
