@@ -85,7 +85,7 @@ def _host_notifier(target: Target, queue: View, context: DeviceContext) -> Notif
 
 def _initialized(queue: View, notifier: str) -> bool:
     if not queue.has(notifier + ".initialized"):
-        raise NotSupported("not applicable: QEMU 5.2 and older keep no such flag")
+        raise NotSupported("not applicable: up to QEMU 5.2 notifiers have no such flag")
     return queue.flag(notifier + ".initialized")
 
 
