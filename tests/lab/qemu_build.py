@@ -59,13 +59,13 @@ class Source(NamedTuple):
     """What else must be built in for it to link, and to start."""
     unknown: Sequence[str] = ()
     """Words of CONFIGURE that it does not know, and devices that its list must not have."""
-    list_of_devices: str = "configs/devices/{target}-softmmu/lab.mak"
-    """The file that says what is built in; QEMU 5.2 has one for each target, and can't be told of another."""
+    own_list: bool = True
+    """Whether it can be told of a list of devices of our own; else that of its target is overwritten."""
 
 
 SOURCES: Dict[str, Source] = {
     "5.2": Source("bullseye", "5.2", (*DEBIANS_MESON, *OLDER), own_meson=False, unknown=UNKNOWN_TO_OLDER,
-                  list_of_devices="default-configs/devices/{target}-softmmu.mak"),
+                  own_list=False),
     "7.2": Source("bookworm", "7.2", DEBIANS_MESON, own_meson=False),
     "10.0": Source("trixie", "10.0", NEWER),
     "newest": Source("sid", "", NEWER, devices=("PCIE_PORT", "PXB", "CXL", "CXL_MEM_DEVICE")),  # was 10.2.2
@@ -89,13 +89,14 @@ def _build(source: Source, target: str, home: pathlib.Path) -> None:
     shutil.rmtree(work, ignore_errors=True)
     tree = packages.Archive(source.suite).source("qemu", work, source.series)
     devices = [*(f"VIRTIO_{name}" for name in VIRTIO), *VHOST_USER, *MACHINES[target], *source.devices]
-    listed = tree / source.list_of_devices.format(target=target)
-    listed.write_text("".join(f"CONFIG_{one}=y\n" for one in devices if one not in source.unknown))
+    (tree / (f"configs/devices/{target}-softmmu/lab.mak" if source.own_list
+             else f"default-configs/devices/{target}-softmmu.mak")).write_text(
+        "".join(f"CONFIG_{one}=y\n" for one in devices if one not in source.unknown))
     build = tree / "build"
     build.mkdir()
     configure = ["../configure", f"--target-list={target}-softmmu",
                  *(word for word in CONFIGURE if word not in source.unknown), *source.configure]
-    if listed.stem == "lab":
+    if source.own_list:
         configure.append(f"--with-devices-{target}=lab")
     # A python earlier on PATH than Debian's (pyenv, a virtual environment) breaks the system's meson.
     environment = dict(os.environ, PATH="/usr/sbin:/usr/bin:/sbin:/bin")
