@@ -103,9 +103,10 @@ def _watching(context: DeviceContext, fd: Optional[int], in_use: Optional[bool])
 def _guest_notifier(target: Target, queue: View, vector: Optional[int], context: DeviceContext) -> Notifier:
     absent = Absences()
     fd = absent.take("fd", queue.sint, "guest_notifier.rfd")
-    # Where there is no flag an fd of 0 says the same, as standard input is never an eventfd.
+    # Where there is no flag the fd says the same: 0 of one that never was, as standard input is never an eventfd, and
+    # -1 of one that was taken down (event_notifier_cleanup()).
     initialized = absent.take("initialized", _initialized, queue, "guest_notifier")
-    in_use = bool(fd) if initialized is None else initialized
+    in_use = fd is not None and fd > 0 if initialized is None else initialized
     watching = absent.take("handler", _watching, context, fd, in_use)
     return Notifier(
         fd=fd,
