@@ -11,7 +11,7 @@ from vqcheck.target.errors import NotSupported
 from vqcheck.target.recording import Replay
 
 
-@pytest.fixture(params=[DEFAULT, "10.0"])
+@pytest.fixture(params=["5.2", DEFAULT, "10.0"])
 def scene(request):
     """Recordings of scenes in one QEMU after the other, by name."""
     return lambda name: recordings.bundle(recordings.place(request.param, name), "host", recordings.DATA)
@@ -35,7 +35,8 @@ def test_a_suspended_request_is_with_blkdebug(scene, name):
     recorded = scene(name)
     (one,) = [one for one in hung(recorded).held.requests if one.age_ns > 6 * 10**9]
     assert (one.holder, one.node, one.detail) == ("block layer", "debug1", "held back by blkdebug (lab)")
-    assert one.functions[0] in ("blkdebug_debug_event", "blkdebug_co_debug_event")  # a coroutine function since 8.1
+    # A coroutine function since 8.1; in QEMU 5.2 others were compiled into it, further in.
+    assert {"blkdebug_debug_event", "blkdebug_co_debug_event"}.intersection(one.functions[:3])
     host = disk(recorded).host
     block = host.block or host.disks[0].block
     assert {node.node: node.suspended for node in block.nodes} == {"disk1": None, "debug1": 1, "file1": None}

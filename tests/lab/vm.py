@@ -186,7 +186,7 @@ class Machine:
         self.console_log.unlink(missing_ok=True)  # an earlier machine's would be taken for this one's
         if self.options.devices:
             self._backends = [Backend(pathlib.Path(self._sockets.name, one.other_end), KINDS[one.other_end])
-                              for one in devices.of(self.platform_name) if one.other_end]
+                              for one in devices.of(self.platform_name, self.options.qemu) if one.other_end]
         with open(self.directory / "qemu.log", "wb") as log:
             self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log,
                                              stderr=subprocess.STDOUT, env={"MALLOC_ARENA_MAX": "1"})
@@ -222,7 +222,8 @@ class Machine:
             command += ["-netdev", "user,id=net0,ipv6=off",
                         "-device", disks.rings(options, "virtio-net-pci,id=nic0,netdev=net0,romfile=")]
         if options.devices:
-            command += devices.words(self.platform_name, options.packed, str(self.directory), self._sockets.name)
+            command += devices.words(self.platform_name, options.packed, str(self.directory), self._sockets.name,
+                                     options.qemu)
         return command
 
     def _disks(self) -> List[str]:

@@ -54,8 +54,9 @@ SYMBOLS = (
 )
 
 NAMES = re.compile(r"^virtio_vmstate_change$|^blk_aio_\w+_entry$|^virtio_blk_\w+_complete$|^thread_pool_co_cb$|"
-                   r"_bh$|_bh_")
-"""Functions that pointers may lead to: handlers, entries of coroutines, callbacks, bottom halves."""
+                   r"_bh$|_bh_|^(notify_event_cb|job_exit|reschedule_dma)$")
+"""Functions that pointers may lead to: handlers, entries of coroutines, callbacks, bottom halves; up to QEMU 5.2 these
+have no names but their functions'."""
 
 TLS = ("co_tls_defer_call_thread_state",)
 
