@@ -33,7 +33,7 @@ demo: $(BIN)/vqcheck
 	@$(BIN)/vqcheck demo || test $$? -eq 1
 
 test: lint
-	$(BIN)/python -m pytest -m "not lab"
+	$(BIN)/python -m pytest -m "not lab" -n auto
 
 lint: $(VENV)/test-tools
 	$(BIN)/ruff check .

@@ -25,9 +25,9 @@ def made(**changes: Any) -> Any:
 NOT_RUN = "done by a worker thread, its completion not run"
 
 
-def carried(head: int, detail: Optional[str], age_ns: int) -> HeldRequest:
-    """A request in the block layer."""
-    return HeldRequest(head, 1, "block layer", detail, "write", 0, 4096, age_ns, "disk1-format", Hex(0x1000))
+def carried(head: int, detail: Optional[str], age_ns: int, holder: str = "block layer") -> HeldRequest:
+    """One request among several."""
+    return HeldRequest(head, 1, holder, detail, "write", 0, 4096, age_ns, "disk1-format", Hex(0x1000))
 
 
 def held(holder: Optional[str], detail: Optional[str] = None, **changes: Any) -> Any:
@@ -59,6 +59,12 @@ HELD = (
     fault("completion due in a loop that sleeps", "B6", held("completion")),
     fault("one hangs, and another one is done just now", "B1", made(avail=105, popped=105, host_queue={"held": Held(
         [carried(103, None, 30_000 * MS), carried(104, NOT_RUN, MS)], True, ["everywhere"])})),
+    fault("one hangs, and another one waits for a limit since just now", "B1", made(
+        avail=105, popped=105, block=limits(True), host_queue={"held": Held(
+            [carried(103, None, 30_000 * MS), carried(104, None, MS, "throttle")], True, ["everywhere"])})),
+    fault("one waits for a limit, and another one is with the storage since just now", "B4", made(
+        avail=105, popped=105, block=limits(True), host_queue={"held": Held(
+            [carried(103, None, 30_000 * MS, "throttle"), carried(104, None, MS)], True, ["everywhere"])})),
     fault("unmoved in several captures", "B1", several(made(age_ns=3 * MS), made(age_ns=3 * MS), seconds=8)),
     healthy("young", made(age_ns=2_000 * MS)),
     unsure("ages not known", "B1", made(guest_queue={"in_flight": None}, host_queue={"held": None})),
