@@ -10,7 +10,7 @@ help:
 	@echo "make test       linters and all tests that need no virtual machine"
 	@echo "make corpus     how the checker does on recorded and on made-up pairs, rule by rule (docs/corpus.md)"
 	@echo "make lab        boot a real VM, hang it, capture it with crash and gdb, and check the verdicts"
-	@echo "make lab-matrix every kernel with every virtio device, split and packed, aarch64 and s390x; more scenes in newer QEMUs"
+	@echo "make lab-matrix every kernel with every virtio device, split and packed, aarch64 and s390x; more scenes in other QEMUs"
 	@echo "make soak       PAIRS=300 pairs of healthy machines under load, taken at random instants: no fault may be seen"
 	@echo "make record     make the lab's scenes and its matrix again and keep their recordings in tests/data"
 	@echo "make benchmark  times of the commands and of the checker"
@@ -33,13 +33,14 @@ demo: $(BIN)/vqcheck
 	@$(BIN)/vqcheck demo || test $$? -eq 1
 
 test: lint
-	$(BIN)/python -m pytest -m "not lab"
+	$(BIN)/python -m pytest -m "not lab" -n auto
 
 lint: $(VENV)/test-tools
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/vermin --no-tips --quiet --target=3.6- --eval-annotations $(DEBUGGER_LOADS)
+	@echo vermin: what a debugger loads runs in Python 3.6
+	@$(BIN)/vermin --no-tips --quiet --target=3.6- --eval-annotations $(DEBUGGER_LOADS)
 
 corpus: $(VENV)/test-tools
 	$(BIN)/python -m tests.corpus --write docs/corpus.md
@@ -50,13 +51,17 @@ DEBUGGER_LOADS := $(filter-out %/read.py %/schema.py %/shape.py %/build.py vqche
 	vqcheck/guest/*.py vqcheck/guest/drivers/*.py vqcheck/host/*.py vqcheck/host/*/*.py vqcheck/snapshot/*.py \
 	vqcheck/render/*.py gdb_ext/*.py crash_ext/*.py))
 
+# Two machines at a time.
+TWO := -n 2 --dist loadgroup
+
 lab: $(VENV)/lab-tools
-	$(BIN)/python -m pytest -m "lab and not matrix" tests
+	$(BIN)/python -m pytest -m "lab and not matrix" $(TWO) tests
 
 lab-matrix: $(VENV)/lab-tools
 	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py tests/lab/test_kernels.py tests/lab/test_crash_kernels.py \
 		tests/lab/test_crash_arm64.py tests/lab/test_ccw.py
-	$(BIN)/python -m pytest -m matrix tests/lab/test_scenes.py tests/lab/test_inspect.py tests/lab/test_qmp.py
+	$(BIN)/python -m pytest -m matrix tests/lab/test_scenes.py tests/lab/test_devices.py tests/lab/test_inspect.py \
+		tests/lab/test_host_ways.py tests/lab/test_qmp.py
 
 PAIRS ?= 300
 soak: $(VENV)/lab-tools

@@ -28,7 +28,7 @@ setup(
         "drgn": ["drgn>=0.0.31"],
         "qmp": ["qemu.qmp>=0.0.3"],
         "test": ["pytest", "hypothesis", "jsonschema", "ruff", "mypy", "import-linter", "vermin", "pytest-benchmark",
-                 "types-tabulate", "sarif-om", "qemu.qmp>=0.0.3"],
+                 "pytest-xdist", "types-tabulate", "sarif-om", "qemu.qmp>=0.0.3"],
     },
     entry_points={"console_scripts": ["vqcheck = vqcheck.cli.main:main"]},
     classifiers=[

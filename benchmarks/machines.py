@@ -68,6 +68,8 @@ class Shape(NamedTuple):
     packed: bool = False
     cpus: int = 4
     memory_mb: int = 512
+    iothread: bool = False
+    """Whether an iothread serves the disks, and not the main loop."""
 
 
 SHAPES = {
@@ -75,6 +77,10 @@ SHAPES = {
     "full": Shape(disks=1, queues=1, size=1024, requests=2048),
     "full-packed": Shape(disks=1, queues=1, size=1024, requests=2048, packed=True),
 }
+
+
+HOST = Shape(disks=64, queues=4, size=1024, requests=16, memory_mb=1536, iothread=True)
+"""What QEMU's side is measured on: large rings, and so tags for a quarter of a million requests in the guest."""
 
 
 class Dump(NamedTuple):
@@ -89,13 +95,13 @@ def dump(name: str, directory: pathlib.Path) -> Dump:
     """The dump of one of SHAPES; made if the directory has none."""
     shape, path = SHAPES[name], directory / name / "vmcore"
     if not path.exists():
-        with _Machine(path.parent, shape) as machine:
+        with Machine(path.parent, shape) as machine:
             machine.hang()
             machine.dump(path)
     return Dump(path, kernel(), shape)
 
 
-class _Machine:
+class Machine:
     """A running machine.  Leaving the context kills it."""
 
     def __init__(self, directory: pathlib.Path, shape: Shape) -> None:
@@ -106,10 +112,10 @@ class _Machine:
         self._sockets = tempfile.TemporaryDirectory(prefix="vqcheck-benchmark-")
         self._process: "Optional[subprocess.Popen[bytes]]" = None
 
-    def __enter__(self) -> "_Machine":
+    def __enter__(self) -> "Machine":
         self._log.unlink(missing_ok=True)  # an earlier machine's would be taken for this one's
         self._process = subprocess.Popen(self._command(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                         stderr=subprocess.STDOUT)
+                                         stderr=subprocess.STDOUT, env={"MALLOC_ARENA_MAX": "1"})
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
@@ -119,11 +125,26 @@ class _Machine:
         self._process.wait()
         self._sockets.cleanup()
 
+    @property
+    def pid(self) -> int:
+        """QEMU's."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def qmp(self) -> pathlib.Path:
+        """QEMU's QMP socket, which takes one client at a time."""
+        return pathlib.Path(self._sockets.name, "qmp")
+
+    def wait_up(self) -> None:
+        """Wait until the guest has found its disks; it does nothing then until `hang`."""
+        self._wait(lambda: "BENCHMARK-UP" in self._console(), "guest")
+
     def hang(self) -> None:
         """Let all disks stand still, and fill their rings."""
         assert self._process is not None and self._process.stdin is not None
-        self._wait(lambda: "BENCHMARK-UP" in self._console(), "guest")
-        qmp = Qmp(pathlib.Path(self._sockets.name, "qmp"))
+        self.wait_up()
+        qmp = Qmp(self.qmp)
         qmp.command("qom-set", path="/objects/still", property="limits", value={"bps-total": 1})
         self._process.stdin.write(b"go\n")
         self._process.stdin.flush()
@@ -145,6 +166,12 @@ class _Machine:
         vmcore.finish(part)
         part.rename(path)
 
+    def core(self, path: pathlib.Path) -> None:
+        """Have gdb write a core of QEMU, the guest's RAM included."""
+        subprocess.run(["gdb", "-nx", "-batch", "-p", str(self.pid), "-ex", "set debuginfod enabled off", "-ex",
+                        f"gcore {path}"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, check=True)
+
     def _command(self) -> List[str]:
         shape, linux = self._shape, kernel()
         memory = f"memory-backend-memfd,id=ram,size={shape.memory_mb}M,share=on"
@@ -153,15 +180,18 @@ class _Machine:
                    "-accel", "tcg,tb-size=32", "-nodefaults", "-no-user-config", "-display", "none",
                    "-device", "vmcoreinfo", "-chardev", f"stdio,id=console,signal=off,logfile={self._log}",
                    "-serial", "chardev:console",
-                   "-qmp", f"unix:{self._sockets.name}/qmp,server=on,wait=off", "-kernel", str(linux.vmlinuz),
+                   "-qmp", f"unix:{self.qmp},server=on,wait=off", "-kernel", str(linux.vmlinuz),
                    "-initrd", str(_initramfs(linux, self._directory, shape)),
                    "-append", "console=ttyS0 quiet panic=-1", "-object", "throttle-group,id=still"]
+        if shape.iothread:
+            command += ["-object", "iothread,id=iothread1"]
         for path in FIRMWARE:
             command += ["-L", path]
         for number in range(shape.disks):
             command += ["-blockdev", f"driver=null-co,node-name=null{number},size=67108864,read-zeroes=on",
                         "-blockdev", f"driver=throttle,node-name=disk{number},throttle-group=still,file=null{number}",
-                        "-device", f"virtio-blk-pci,drive=disk{number},num-queues={shape.queues},"
+                        "-device", f"virtio-blk-pci,id=virtio-disk{number},drive=disk{number},"
+                                   f"num-queues={shape.queues},{'iothread=iothread1,' if shape.iothread else ''}"
                                    f"queue-size={shape.size},packed={'on' if shape.packed else 'off'},"
                                    f"request-merging=off,addr={2 + number // 8:x}.{number % 8},multifunction=on"]
         return command

@@ -1,7 +1,7 @@
 """The project's walk and other readers, timed side by side in one process; works inside crash and PyKdump too."""
 import os
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from vqcheck.guest import snapshot
 from vqcheck.snapshot.model import Snapshot
@@ -35,7 +35,6 @@ def compare(open_target: Callable[[], Target], readers: Dict[str, Reader], quest
     `questions` counts what a reader of single fields reads.
 
     Every reader runs once before the clock starts: types and symbols are then known, as in a session's second command.
-    Rounds alternate, so that what else the machine does meets all of them.
     """
     before = resident()
     recorder = Recorder(open_target())
@@ -43,14 +42,30 @@ def compare(open_target: Callable[[], Target], readers: Dict[str, Reader], quest
     write(f"MEMORY resident={resident()} grown={resident() - before}\n")
     for name, reader in readers.items():
         agree(seen, name, reader())
-    spans: Dict[str, List[float]] = {OURS: [], **{name: [] for name in readers}}
+    ours = {"reads": recorder.reads, "bytes": sum(map(len, recorder.bundle.memory.values()))}
+    for name, took in rounds({OURS: lambda: snapshot.take(Recorder(open_target())), **readers}).items():
+        report(write, name, took.cpu, **(ours if name == OURS else {"reads": questions()}))
+
+
+class Took(NamedTuple):
+    """Seconds, the median of all rounds."""
+
+    cpu: float
+    wall: float
+
+
+def rounds(readers: Dict[str, Callable[[], Any]], cpu: Callable[[], float] = clock) -> Dict[str, Took]:
+    """What each reader takes.  Rounds alternate, so that what else the machine does meets all of them.
+
+    `cpu` tells CPU seconds: of this process, if nothing else works for it.
+    """
+    spans: Dict[str, List[Tuple[float, float]]] = {name: [] for name in readers}
     for _ in range(ROUNDS):
-        spans[OURS].append(_seconds(lambda: snapshot.take(Recorder(open_target()))))
         for name, reader in readers.items():
-            spans[name].append(_seconds(reader))
-    for name, taken in spans.items():
-        ours = {"reads": recorder.reads, "bytes": sum(map(len, recorder.bundle.memory.values()))}
-        report(write, name, sorted(taken)[len(taken) // 2], **(ours if name == OURS else {"reads": questions()}))
+            start, at = cpu(), time.perf_counter()
+            reader()
+            spans[name].append((cpu() - start, time.perf_counter() - at))
+    return {name: Took(*(sorted(column)[ROUNDS // 2] for column in zip(*taken))) for name, taken in spans.items()}
 
 
 def report(write: Callable[[str], Any], name: str, seconds: float, **more: Any) -> None:
@@ -70,12 +85,6 @@ def agree(seen: Snapshot, name: str, found_disks: List[Dict[str, Any]]) -> None:
     assert found == expected, f"{name}: other requests"
     numbers = sorted(queue.irq.number for queue in ours if queue.irq)
     assert sorted(queue["irq"]["number"] for queue in theirs) == numbers, f"{name}: other interrupts"
-
-
-def _seconds(work: Callable[[], Any]) -> float:
-    start = clock()
-    work()
-    return clock() - start
 
 
 class Counted:

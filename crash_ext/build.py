@@ -2,15 +2,18 @@
 
 Only the `vqcheck` command and the tests import this; no debugger does.
 """
+import contextlib
+import fcntl
 import hashlib
 import os
 import pathlib
 import shutil
 import subprocess
-from typing import List, NamedTuple
+from typing import Iterator, List, NamedTuple
 
 SOURCES = pathlib.Path(__file__).parent.resolve() / "loader"
 NAME = "vqstate.so"
+LOCK = "vqstate.lock"
 STAMP = "vqstate.stamp"
 """Beside the built file: what it was built from and for."""
 
@@ -39,10 +42,24 @@ def loader() -> pathlib.Path:
     stamp = _stamp(tools)
     folder = _folder()
     built = folder / NAME
-    if not built.exists() or not _is_stamped(folder, stamp):
-        _build(folder, tools)
-        (folder / STAMP).write_text(stamp)
+    if not _is_built(folder, stamp):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with _alone(folder):
+                if not _is_built(folder, stamp):
+                    _build(folder, tools)
+                    (folder / STAMP).write_text(stamp)
+        except OSError as problem:
+            raise BuildError(f"cannot build the loader for crash: {problem}") from problem
     return built
+
+
+@contextlib.contextmanager
+def _alone(folder: pathlib.Path) -> Iterator[None]:
+    """Let one process at a time build there: two first sessions may begin at once."""
+    with open(folder / LOCK, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def missing() -> List[str]:
@@ -89,9 +106,9 @@ def _folder() -> pathlib.Path:
     return cache / "vqcheck" / "loader"
 
 
-def _is_stamped(folder: pathlib.Path, stamp: str) -> bool:
+def _is_built(folder: pathlib.Path, stamp: str) -> bool:
     try:
-        return (folder / STAMP).read_text() == stamp
+        return (folder / NAME).exists() and (folder / STAMP).read_text() == stamp
     except OSError:
         return False
 
@@ -100,18 +117,14 @@ def _build(folder: pathlib.Path, tools: Tools) -> None:
     absent = missing()
     if absent:
         raise BuildError(f"cannot build the loader for crash without {', '.join(absent)}; it needs {PACKAGES}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if folder != SOURCES:  # make can't name a folder with a blank in it, so it always builds where it stands
-            for source in [*SOURCES.glob("*.[ch]"), SOURCES / "Makefile"]:
-                shutil.copy(source, folder)
-        done = subprocess.run(
-            ["make", "--always-make", f"ROOT={SOURCES.parents[1]}", f"CRASH={tools.crash}", f"PYTHON={tools.python}"],
-            cwd=folder,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
-            check=False)
-    except OSError as problem:
-        raise BuildError(f"cannot build the loader for crash: {problem}") from problem
+    if folder != SOURCES:  # make can't name a folder with a blank in it, so it always builds where it stands
+        for source in [*SOURCES.glob("*.[ch]"), SOURCES / "Makefile"]:
+            shutil.copy(source, folder)
+    done = subprocess.run(
+        ["make", "--always-make", f"ROOT={SOURCES.parents[1]}", f"CRASH={tools.crash}", f"PYTHON={tools.python}"],
+        cwd=folder,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
+        check=False)
     if done.returncode:
         raise BuildError(f"building the loader for crash failed; it needs {PACKAGES}. The compiler says:\n"
                          f"{done.stdout.strip()[-2000:]}")

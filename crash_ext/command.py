@@ -24,7 +24,7 @@ beside vmlinux, and first of all in the folder that the environment variable VQC
 FACE = debugger.Face(
     name="vqstate",
     side=GUEST,
-    metavar="DISK",
+    metavar="NAME",
     summary="Show the guest driver's view of its virtqueues: indexes, rings, interrupts and\n"
             "requests in flight.  Only looks, and never writes to the target.",
     examples=EXAMPLES,

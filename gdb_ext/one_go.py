@@ -13,7 +13,8 @@ from vqcheck import debugger
 from vqcheck.host import needs
 from vqcheck.render.escape import shortened
 from vqcheck.target.errors import TargetError
-from vqcheck.target.files import elf
+from vqcheck.target.files import elf, proc
+from vqcheck.target.layouts.process_layout import AT_ENTRY
 
 from .command import FACE
 from .target import GdbTarget
@@ -61,7 +62,7 @@ def prepare(pid: int, exe: Optional[str]) -> Types:
     """Load symbols and look up every type that the walker may ask for, while QEMU runs on.  Raises TargetError."""
     _tell(QUIET)
     program = exe or _program(pid)
-    gdb.execute(f"file {program}", to_string=True)
+    _load(program, pid)
     _check(program, pid)
     for path, base in _libraries(pid).items():
         try:
@@ -71,11 +72,23 @@ def prepare(pid: int, exe: Optional[str]) -> Types:
     types = Types()
     for name in needs.TYPES:
         types.size(name)
-    for name in (*needs.SYMBOLS, *LIKELY):
-        gdb.lookup_static_symbol(name)
-        gdb.lookup_global_symbol(name)
+    for name in (*needs.SYMBOLS, *needs.TLS, *LIKELY):
+        types.variables(name)
     _tell(FAST)
     return types
+
+
+def _load(program: str, pid: int) -> None:
+    """Load the program's symbols for where the process has them; else gdb moves them all while it attaches."""
+    header = elf.header_of(program)
+    try:
+        if header is None:
+            raise TargetError(f"{program} is no ELF file")
+        bias = proc.auxv(pid)[AT_ENTRY] - header.start
+        gdb.execute(f"exec-file {program}", to_string=True)
+        gdb.execute(f"symbol-file -o {bias:#x} {program}", to_string=True)
+    except (TargetError, gdb.error):  # an older gdb has no -o
+        gdb.execute(f"file {program}", to_string=True)
 
 
 def _tell(commands: Sequence[str]) -> None:

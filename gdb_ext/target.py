@@ -3,13 +3,14 @@ import contextlib
 import os
 import re
 import time
-from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import gdb
 
 from vqcheck.target.errors import NotSupported, TargetError, Unreadable
 from vqcheck.target.files import elf_tls, proc
 from vqcheck.target.files.core_map import CoreMap, NotACore, mapped_file, missing, read_core_map
+from vqcheck.target.layouts.process_layout import AT_ENTRY
 from vqcheck.target.target import Identity, Member, Target, Thread
 
 from . import unwind
@@ -36,11 +37,12 @@ class GdbTarget(Target):
         self._program = _program_in(self._core) | {os.path.realpath(gdb.current_progspace().filename or "")}
         self._own_files = _own_files() | self._program
         self._types = types or Types()
+        self._files: Optional[List[Tuple[int, int, str]]] = None
         self.pointer_size = gdb.lookup_type("void").pointer().sizeof
         self.byte_order = "big" if "big" in gdb.execute("show endian", to_string=True) else "little"
 
     def symbol(self, name: str) -> Optional[int]:
-        for found in _symbols(name):
+        for found in self._types.variables(name):
             address = found.value().address
             if address is not None:  # the compiler may have left no place for it
                 return int(address)
@@ -60,7 +62,7 @@ class GdbTarget(Target):
 
     def tls_offset(self, name: str) -> Optional[int]:
         # From the file: gdb itself would need libthread_db, and the selected thread's registers.
-        if gdb.lookup_static_symbol(name) is None and gdb.lookup_global_symbol(name) is None:
+        if not self._types.variables(name):
             return None
         for path in _symbol_files(gdb.current_progspace().filename):
             try:
@@ -105,12 +107,17 @@ class GdbTarget(Target):
             if self._core is not None:
                 path = mapped_file(self._core, address)
             elif self._is_here():
-                path = proc.mapped_file(self._inferior.pid, address)
+                path = self._mapped_file(address)
             else:
                 path = gdb.solib_name(address)
         except NotSupported:
             return None
         return None if path is None or path in self._program else path
+
+    def _mapped_file(self, address: int) -> Optional[str]:
+        if self._files is None:
+            self._files = proc.mapped_files(self._inferior.pid)
+        return next((path for start, end, path in self._files if start <= address < end), None)
 
     @contextlib.contextmanager
     def _selection_kept(self) -> Iterator[None]:
@@ -173,20 +180,6 @@ def _own_files() -> FrozenSet[str]:
     return frozenset(os.path.realpath(name) for name in names if name)
 
 
-def _symbols(name: str) -> Iterator[Any]:
-    """What debug information has under a name; the program's own first, as a library may have a static of that name."""
-    known = [*_statics(name), gdb.lookup_global_symbol(name)]
-    found = [one for one in known if one is not None and one.symtab is not None]
-    program = gdb.current_progspace().filename
-    return iter(sorted(found, key=lambda one: one.symtab.objfile.filename != program))
-
-
-def _statics(name: str) -> List[Any]:
-    if hasattr(gdb, "lookup_static_symbols"):  # since gdb 10
-        return list(gdb.lookup_static_symbols(name))
-    return [gdb.lookup_static_symbol(name)]
-
-
 def _symbol_files(program: Optional[str]) -> List[str]:
     """The program's file, and the separate one with its debug information."""
     if program is None:
@@ -197,10 +190,8 @@ def _symbol_files(program: Optional[str]) -> List[str]:
 
 def _program_in(core: Optional[CoreMap]) -> FrozenSet[str]:
     """The program's name in the core: the same binary may lie somewhere else on the machine that reads it."""
-    main = gdb.lookup_global_symbol("main")
-    if core is None or main is None:
-        return frozenset()
-    path = mapped_file(core, int(main.value().address))
+    entry = core.auxv.get(AT_ENTRY) if core is not None else None
+    path = mapped_file(core, entry) if core is not None and entry is not None else None
     return frozenset((path,)) if path else frozenset()
 
 

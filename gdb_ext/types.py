@@ -1,5 +1,5 @@
-"""gdb's types, each looked up once; they stay what they are whether a process is attached or not."""
-from typing import Any, Dict, Optional, Tuple
+"""gdb's types and variables, each looked up once; they stay what they are whether a process is attached or not."""
+from typing import Any, Dict, List, Optional, Tuple
 
 import gdb
 
@@ -9,9 +9,10 @@ STRUCTS = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION)
 
 
 class Types:
-    """The types of the program."""
+    """The types of the program, and its variables."""
 
     def __init__(self) -> None:
+        self._variables: Dict[str, List[Any]] = {}
         self._known: Dict[str, Optional[Any]] = {}
         self._members: Dict[Tuple[str, str], Optional[Member]] = {}
 
@@ -26,6 +27,16 @@ class Types:
         if key not in self._members:
             self._members[key] = self._find(name, path)
         return self._members[key]
+
+    def variables(self, name: str) -> List[Any]:
+        """What debug information has under a name (gdb.Symbol); the program's own first, as a library may have a static
+        of that name."""
+        if name not in self._variables:
+            found = [one for one in [*_statics(name), gdb.lookup_global_symbol(name)]
+                     if one is not None and one.symtab is not None]
+            program = gdb.current_progspace().filename
+            self._variables[name] = sorted(found, key=lambda one: bool(one.symtab.objfile.filename != program))
+        return self._variables[name]
 
     def _find(self, type_name: str, path: str) -> Optional[Member]:
         at, offset = self._type(type_name), 0
@@ -44,6 +55,12 @@ class Types:
             except gdb.error:
                 self._known[name] = None
         return self._known[name]
+
+
+def _statics(name: str) -> List[Any]:
+    if hasattr(gdb, "lookup_static_symbols"):  # since gdb 10
+        return list(gdb.lookup_static_symbols(name))
+    return [gdb.lookup_static_symbol(name)]
 
 
 class _Field:

@@ -1,11 +1,15 @@
 """What all tests share: a skip is a failure where everything should be there."""
 import os
+import signal
 
 import pytest
 from hypothesis import settings
 
 settings.register_profile("vqcheck", deadline=None)  # a busy machine is no failure
 settings.load_profile("vqcheck")
+
+# Started in the background of a shell, this process would ignore it, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -8,8 +8,9 @@ from typing import Dict, Tuple
 
 from tests import recordings
 from vqcheck.check.judge import judge
+from vqcheck.check.report import report
 from vqcheck.render import guest_text, host_text
-from vqcheck.render.report import verdict_text
+from vqcheck.render.report import page, verdict_text
 from vqcheck.snapshot.model import Snapshot
 from vqcheck.snapshot.write import to_json
 
@@ -21,10 +22,13 @@ README = ROOT / "README.md"
 SHOWN = "lost-interrupt"
 """The scene of the demo and of README."""
 
+FILES = ["guest.json", "host.json"]
+
 CELL = "6.12-packed"
 """The guest of README's list of all devices."""
 
-EXAMPLE_SCENES = ("lost-interrupt", "lost-interrupt-eventfd", "lost-kick", "backend-stuck")
+EXAMPLE_SCENES = ("lost-interrupt", "lost-interrupt-eventfd", "vector-masked", "lost-kick",
+                  "backend-stuck", "throttled")
 
 
 def made() -> Dict[pathlib.Path, bytes]:
@@ -38,6 +42,9 @@ def made() -> Dict[pathlib.Path, bytes]:
             files[EXAMPLES / name / f"{side}.vqcap"] = (recordings.SCENES / name / f"{side}.vqcap").read_bytes()
             if name == SHOWN:
                 files[DEMO / f"{side}.json"] = to_json(snapshot).encode()
+        if name == SHOWN:
+            said = report(judge(guest, host), (guest, host), FILES)
+            files[EXAMPLES / name / "report.html"] = page.show(said).encode()
     files[README] = _readme(README.read_text()).encode()
     return files
 

@@ -17,7 +17,7 @@ static PyObject *program;
 
 static void cmd_vqstate(void);
 
-static char *bare_help[] = { NAME, "state of virtio queues", "[options] [DISK]", "  See `vqstate -h`.", NULL };
+static char *bare_help[] = { NAME, "state of virtio queues", "[options] [NAME]", "  See `vqstate -h`.", NULL };
 
 static struct command_table_entry commands[] = {
 	{ NAME, cmd_vqstate, bare_help, 0 },

@@ -64,9 +64,9 @@ def test_a_replay_reads_each_struct_once(capture):
 @pytest.mark.parametrize("content, complaint", [
     (b"", "not a .vqcap file: it is empty"),
     (b"hello", "not a .vqcap file, or a damaged one"),
-    (gzip.compress(b"vqcap\t9\n"), "a .vqcap file of version 9; this vqcheck reads version 1"),
-    (gzip.compress(b"vqcap\t1\ntarget\tlittle\t8\n"), "it does not say which side it is of"),
-    (gzip.compress(b"vqcap\t1\ntarget\tlittle\t8\nask\tside\t\\x1b\n"), "it does not say which side it is of"),
+    (gzip.compress(b"vqcap\t9\n", mtime=0), "a .vqcap file of version 9; this vqcheck reads version 1"),
+    (gzip.compress(b"vqcap\t1\ntarget\tlittle\t8\n", mtime=0), "it does not say which side it is of"),
+    (gzip.compress(b"vqcap\t1\ntarget\tlittle\t8\nask\tside\t\\x1b\n", mtime=0), "it does not say which side it is of"),
 ])
 def test_what_is_no_recording(refused, tmp_path, content, complaint):
     path = tmp_path / "bad.vqcap"
@@ -76,7 +76,7 @@ def test_what_is_no_recording(refused, tmp_path, content, complaint):
 
 def test_a_recording_of_a_walk_that_failed_says_why(refused, tmp_path):
     path = tmp_path / "empty.vqcap"
-    path.write_bytes(gzip.compress(b"vqcap\t1\ntarget\tlittle\t8\nask\tside\tguest\nask\tdevice\tvdb\n"))
+    path.write_bytes(gzip.compress(b"vqcap\t1\ntarget\tlittle\t8\nask\tside\tguest\nask\tdevice\tvdb\n", mtime=0))
     assert "the recording does not hold" in refused("replay", path)
 
 
@@ -84,7 +84,7 @@ def test_a_damaged_recording_never_ends_in_a_traceback(vqcheck, capture, tmp_pat
     lines = gzip.decompress(capture.read_bytes()).splitlines(keepends=True)
     path = tmp_path / "damaged.vqcap"
     for number in range(2, len(lines), 3):
-        path.write_bytes(gzip.compress(b"".join(lines[:number] + lines[number + 1:])))
+        path.write_bytes(gzip.compress(b"".join(lines[:number] + lines[number + 1:]), mtime=0))
         status, out, err = vqcheck("replay", path)
         assert (status == 0) == (err == ""), err
         assert "internal error" not in err

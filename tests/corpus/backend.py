@@ -22,6 +22,14 @@ def made(**changes: Any) -> Any:
     return partial(pair, **{**ONE, **changes})
 
 
+NOT_RUN = "done by a worker thread, its completion not run"
+
+
+def carried(head: int, detail: Optional[str], age_ns: int, holder: str = "block layer") -> HeldRequest:
+    """One request among several."""
+    return HeldRequest(head, 1, holder, detail, "write", 0, 4096, age_ns, "disk1-format", Hex(0x1000))
+
+
 def held(holder: Optional[str], detail: Optional[str] = None, **changes: Any) -> Any:
     """The same, with who has it; None for nobody."""
     found: List[HeldRequest] = [] if holder is None else [HeldRequest(
@@ -47,9 +55,16 @@ HELD = (
     fault("limit, and no timer", "B4", held("throttle", block=limits(False))),
     fault("drained", "B5", held("quiesced", block={"quiesce_counter": 1, "queued": 1, "in_flight": 0})),
     fault("done by a worker thread, and not reported", "B6",
-          held("block layer", "done by a worker thread, its completion "
-                                                                  "not run")),
+          held("block layer", NOT_RUN)),
     fault("completion due in a loop that sleeps", "B6", held("completion")),
+    fault("one hangs, and another one is done just now", "B1", made(avail=105, popped=105, host_queue={"held": Held(
+        [carried(103, None, 30_000 * MS), carried(104, NOT_RUN, MS)], True, ["everywhere"])})),
+    fault("one hangs, and another one waits for a limit since just now", "B1", made(
+        avail=105, popped=105, block=limits(True), host_queue={"held": Held(
+            [carried(103, None, 30_000 * MS), carried(104, None, MS, "throttle")], True, ["everywhere"])})),
+    fault("one waits for a limit, and another one is with the storage since just now", "B4", made(
+        avail=105, popped=105, block=limits(True), host_queue={"held": Held(
+            [carried(103, None, 30_000 * MS, "throttle"), carried(104, None, MS)], True, ["everywhere"])})),
     fault("unmoved in several captures", "B1", several(made(age_ns=3 * MS), made(age_ns=3 * MS), seconds=8)),
     healthy("young", made(age_ns=2_000 * MS)),
     unsure("ages not known", "B1", made(guest_queue={"in_flight": None}, host_queue={"held": None})),

@@ -1,6 +1,8 @@
 """Coroutines and thread-locals through a real gdb, live and on a core."""
 import pathlib
+import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -77,3 +79,13 @@ def test_threads_are_unwound_and_the_user_stays_where_they_were(found):
     assert "'caught', 'main'" in found["THREADS"]
     assert "'sleeps_for_good', 'thread'" in found["THREADS"]
     assert found["KEPT"] == "True"
+
+
+def test_functions_of_a_stripped_copy_are_the_programs_own(program, core, tmp_path):
+    """As on a machine that has neither the debug information nor the binary in its place: a layout names them."""
+    copy = tmp_path / "copy"
+    subprocess.run(["strip", "-o", str(copy), str(program)], check=True)
+    script = (PROBE.partition("before =")[0] + "print('STANDS', [thread.functions[0] for thread in target.threads()])\n"
+              "end\n")
+    stands = lines(gdb(str(copy), str(core), script=script, tmp_path=tmp_path))["STANDS"]
+    assert re.search("'0x[0-9a-f]+'", stands) and "in small" not in stands

@@ -20,7 +20,7 @@ def thread_of(found, role):
     return one
 
 
-@pytest.mark.parametrize("qemu", [DEFAULT, "10.0"])
+@pytest.mark.parametrize("qemu", ["5.2", DEFAULT, "10.0"])
 def test_each_loop_has_its_thread(qemu):
     found = snapshot("lost-interrupt", qemu)
     roles = {one.id: one.role for one in found.threads}
@@ -30,7 +30,7 @@ def test_each_loop_has_its_thread(qemu):
     assert found.qemu.loops[-1].thread_pool.active == 0 and found.qemu.bql_owner == 0
 
 
-@pytest.mark.parametrize("qemu", [DEFAULT, "10.0"])
+@pytest.mark.parametrize("qemu", ["5.2", DEFAULT, "10.0"])
 def test_a_disk_without_an_iothread_is_served_by_the_main_loop(qemu):
     found = snapshot("lost-interrupt-no-iothread", qemu)
     notify = found.devices[0].queues[0].notify
@@ -41,12 +41,13 @@ def test_a_disk_without_an_iothread_is_served_by_the_main_loop(qemu):
 
 def test_queues_of_a_scsi_host_may_have_loops_of_their_own():
     """Since QEMU 10.0 only the queues of requests are the iothread's."""
-    for qemu, contexts in ((DEFAULT, ["iothread1"] * 3), ("10.0", ["main", "main", "iothread1"])):
+    for qemu, contexts in (("5.2", ["iothread1"] * 3), (DEFAULT, ["iothread1"] * 3),
+                           ("10.0", ["main", "main", "iothread1"])):
         found = snapshot("lost-interrupt-scsi", qemu)
         assert [queue.notify.context for queue in found.devices[0].queues] == contexts
 
 
-@pytest.mark.parametrize("qemu", [DEFAULT, "10.0"])
+@pytest.mark.parametrize("qemu", ["5.2", DEFAULT, "10.0"])
 def test_a_thread_that_blocks_in_the_handler_stands_there(qemu):
     found = snapshot("iothread-parked", qemu)
     (queue,) = found.devices[0].queues

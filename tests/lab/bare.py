@@ -45,6 +45,11 @@ class Bare:
         self._folder.cleanup()
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         """Whether QEMU is still there."""
         return self._process is not None and self._process.poll() is None

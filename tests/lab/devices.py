@@ -6,6 +6,8 @@ of a vhost-user one (hw/virtio/virtio-pci.c: virtio_pci_vq_vector_unmask() takes
 """
 from typing import Dict, List, NamedTuple, Sequence
 
+from .qemu_build import DEFAULT
+
 
 class Platform(NamedTuple):
     """How a machine of an architecture is made."""
@@ -60,6 +62,8 @@ class Device(NamedTuple):
     platforms: Sequence[str] = PCI
     other_end: str = ""
     """A key of vhost_user.KINDS, for one that is served on the socket of that name."""
+    not_in: Sequence[str] = ()
+    """Keys of qemu_build.SOURCES: QEMUs that do not make it."""
 
 
 DEVICES: List[Device] = [
@@ -85,7 +89,7 @@ DEVICES: List[Device] = [
     Device("virtio-pmem-{bus},id=pmem0,memdev=pmem-memory", ["-object", "memory-backend-ram,id=pmem-memory,size=16M"],
            platforms=["q35"]),
     Device("virtio-mem-{bus},id=mem0,memdev=mem-memory", ["-object", "memory-backend-ram,id=mem-memory,size=16M"]),
-    Device("virtio-iommu-{bus},id=iommu0"),
+    Device("virtio-iommu-{bus},id=iommu0", not_in=["5.2"]),  # it makes that for machines with a device tree only
     # Its rings lie at DMA addresses: what the IOMMU's driver made up, or physical ones where there is no such driver.
     Device("virtio-rng-{bus},id=rng1,rng=random1,iommu_platform=on,disable-legacy=on",
            ["-object", "rng-random,id=random1,filename=/dev/urandom"]),
@@ -107,17 +111,17 @@ DEVICES: List[Device] = [
 """One of every virtio device, and some that are special."""
 
 
-def of(platform: str) -> List[Device]:
-    """The devices that a platform can have."""
-    return [one for one in DEVICES if platform in one.platforms]
+def of(platform: str, qemu: str = DEFAULT) -> List[Device]:
+    """The devices that a platform can have in one of the lab's QEMUs."""
+    return [one for one in DEVICES if platform in one.platforms and qemu not in one.not_in]
 
 
-def words(platform: str, packed: bool, directory: str, sockets: str) -> List[str]:
+def words(platform: str, packed: bool, directory: str, sockets: str, qemu: str = DEFAULT) -> List[str]:
     """QEMU's command line for them."""
     found = ["-global", "virtio-net-pci.romfile="]  # a boot ROM, in a package that is not needed otherwise
     if packed:  # virtio-mmio is that of the years before virtio 1.0 else, and has no packed rings
         found += ["-global", "virtio-mmio.force-legacy=off"]
-    for one in of(platform):
+    for one in of(platform, qemu):
         device = one.device + (",packed=on" if packed and one.packed else "")
         found += [*one.behind, "-device", device, *one.below]
     return [word.format(bus=PLATFORMS[platform].bus, directory=directory, sockets=sockets) for word in found]

@@ -162,7 +162,8 @@ def loops():
 def threads():
     """The functions that each thread stands in, but for QEMU's helpers,, innermost first, by their ids."""
     found = {}
-    output = gdb.execute("thread apply all backtrace 64", to_string=True)
+    # Without filters: that of libgobject, which QEMU 5.2 is linked with, has gdb print frames without a name otherwise.
+    output = gdb.execute("thread apply all backtrace -no-filters 64", to_string=True)
     for part in re.split(r"^Thread \d+ ", output, flags=re.MULTILINE)[1:]:
         thread = re.match(r"\(Thread 0x[0-9a-f]+ \(LWP (\d+)\)", part)
         functions = re.findall(r"^#\d+\s+(?:0x[0-9a-f]+ in )?(\S+) \(", part, re.MULTILINE)

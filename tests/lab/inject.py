@@ -45,7 +45,7 @@ BYTES_A_SECOND = 1
 
 def kick(machine: Machine, condition: str = OURS) -> Moment:
     """The driver's kick has arrived and is taken off its eventfd; the ring has not been looked at."""
-    return Moment((machine.options.subject.handler,), condition)
+    return Moment(machine.options.subject.handlers, condition)
 
 
 def lost_interrupt(machine: Machine) -> int:

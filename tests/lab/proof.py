@@ -13,15 +13,14 @@ Check = Callable[[Truth, Capture], None]
 
 def sides_agree(seen: Truth) -> None:
     """Both sides were taken from one queue at one instant, and QMP agrees where it could be asked."""
-    for place, (host, guest) in enumerate(zip(seen.hosts, seen.guests)):
+    for host, guest in zip(seen.hosts, seen.guests):
         assert host.desc == guest.desc, "the two sides are not of one queue"
         if guest.used_idx is not None:
             # Not always equal: QEMU may have been stopped between writing the ring's index and its own copy.
             assert ahead(guest.used_idx, host.used_idx) <= 1, "the two sides are not of one instant"
-        if "queues" in seen.qmp:
-            said = seen.qmp["queues"][place]
-            assert (said["used-idx"], said["last-avail-idx"], said["signalled-used"], said["inuse"]) == (
-                host.used_idx, host.last_avail_idx, host.signalled_used, host.inuse)
+    for said, host in zip(seen.qmp.get("queues", ()), seen.hosts):
+        assert (said["used-idx"], said["last-avail-idx"], said["signalled-used"], said["inuse"]) == (
+            host.used_idx, host.last_avail_idx, host.signalled_used, host.inuse)
     assert seen.qmp["status"].replace("-", "_").upper() in seen.device["run_state"], "the run state has changed"
 
 

@@ -40,6 +40,14 @@ NEWER = ("--enable-pixman", "--disable-install-blobs")
 """What QEMU 8.1 and later are told besides: they want pixman for any display, and firmware that Debian's source
 package has not."""
 
+LEFT_OUT = """vnc sdl gtk curses iconv opengl virglrenderer spice curl capstone libssh libxml2 rbd glusterfs libiscsi
+libnfs libusb usb-redir smartcard seccomp numa gnutls nettle gcrypt auth-pam libudev brlapi xen tpm virtiofsd""".split()
+OLDER = ("--enable-slirp=system", "--disable-blobs", *(f"--disable-{one}" for one in LEFT_OUT))
+"""What QEMU 5.2 is told instead: it takes in whatever this machine has a library for, unless it is told not to."""
+
+UNKNOWN_TO_OLDER = ("--without-default-features", "--enable-slirp", "VHOST_USER_FS", "VHOST_USER_VSOCK")
+"""The two devices come with its --enable-vhost-user and --enable-vhost-kernel."""
+
 MESON = "meson>=1.5,<1.9"
 """For QEMUs that Debian 12's meson 1.0 is too old for."""
 
@@ -53,9 +61,15 @@ class Source(NamedTuple):
     """Whether it needs a newer meson than this machine's."""
     devices: Sequence[str] = ()
     """What else must be built in for it to link, and to start."""
+    unknown: Sequence[str] = ()
+    """Words of CONFIGURE that it does not know, and devices that its list must not have."""
+    own_list: bool = True
+    """Whether it can be told of a list of devices of our own; else that of its target is overwritten."""
 
 
 SOURCES: Dict[str, Source] = {
+    "5.2": Source("bullseye", "5.2", (*DEBIANS_MESON, *OLDER), own_meson=False, unknown=UNKNOWN_TO_OLDER,
+                  own_list=False),
     "7.2": Source("bookworm", "7.2", DEBIANS_MESON, own_meson=False),
     "10.0": Source("trixie", "10.0", NEWER),
     "newest": Source("sid", "", NEWER, devices=("PCIE_PORT", "PXB", "CXL", "CXL_MEM_DEVICE")),  # was 10.2.2
@@ -80,11 +94,15 @@ def _build(source: Source, target: str, home: pathlib.Path) -> None:
     tree = packages.Archive(source.suite).source("qemu", work, source.series)
     virtio = [f"VIRTIO_{name}" for name in VIRTIO if name not in NOT_THERE.get(target, ())]
     devices = [*virtio, *VHOST_USER, *MACHINES[target], *source.devices]
-    (tree / f"configs/devices/{target}-softmmu/lab.mak").write_text("".join(f"CONFIG_{one}=y\n" for one in devices))
+    (tree / (f"configs/devices/{target}-softmmu/lab.mak" if source.own_list
+             else f"default-configs/devices/{target}-softmmu.mak")).write_text(
+        "".join(f"CONFIG_{one}=y\n" for one in devices if one not in source.unknown))
     build = tree / "build"
     build.mkdir()
-    configure = ["../configure", f"--target-list={target}-softmmu", f"--with-devices-{target}=lab", *CONFIGURE,
-                 *source.configure]
+    configure = ["../configure", f"--target-list={target}-softmmu",
+                 *(word for word in CONFIGURE if word not in source.unknown), *source.configure]
+    if source.own_list:
+        configure.append(f"--with-devices-{target}=lab")
     # A python earlier on PATH than Debian's (pyenv, a virtual environment) breaks the system's meson.
     environment = dict(os.environ, PATH="/usr/sbin:/usr/bin:/sbin:/bin")
     environment.pop("VIRTUAL_ENV", None)

@@ -14,6 +14,7 @@ from .capture import Capture, take
 from .options import Options
 from .produce import Produce
 from .proof import Check
+from .subject import SUBJECTS
 from .truth import GuestState, Truth
 from .vm import Machine
 
@@ -66,7 +67,7 @@ SCENES: Dict[str, Scene] = {
                                 produce.moment(lambda _: inject.EVENTFD), proof.at(*inject.EVENTFD.functions)),
     "healthy-at-kick": Scene("under load, kick taken, queue not yet looked at",
                              produce.moment(lambda machine: inject.kick(machine, f"{inject.OURS} && {inject.UNSEEN}")),
-                             proof.at("virtio_blk_handle_output")),
+                             proof.at(*SUBJECTS["blk"].handlers)),
     "healthy-no-event-idx": Scene("served under load, without EVENT_IDX", produce.under_load, proof.load,
                                   options=Options(event_idx=False)),
     "healthy-idle-packed": Scene("a packed ring with nothing to do", produce.idle, proof.idle, quiet=True,
@@ -118,6 +119,7 @@ ELSEWHERE: Dict[str, Scene] = {
 ALL: Dict[str, Scene] = {**SCENES, **ELSEWHERE}
 
 ALSO: Dict[str, Tuple[str, ...]] = {
+    "5.2": tuple(SCENES),
     "10.0": tuple(SCENES),
     "newest": ("healthy-idle", "lost-interrupt", "lost-interrupt-eventfd", "lost-kick", "backend-stuck",
                "lost-interrupt-scsi", "lost-interrupt-no-iothread", "iothread-parked"),

@@ -63,7 +63,7 @@ def inspect(capture: Capture, *words: object) -> Done:
     return vqcheck("inspect", "--core", capture.core, *debug_info(capture), *words)
 
 
-@pytest.fixture(scope="module", params=["7.2", "10.0"])
+@pytest.fixture(scope="module", params=["7.2", "10.0", pytest.param("5.2", marks=pytest.mark.matrix)])
 def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
     """A machine of each QEMU."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="vqcheck-lab-"))
@@ -217,21 +217,22 @@ def test_a_stopped_qemu_is_copied_as_it_is(seen: Seen) -> None:
 @SCENES
 def test_one_core_gives_what_two_captures_of_one_instant_give(seen: Seen, scene: str, tmp_path: pathlib.Path) -> None:
     capture: Capture = getattr(seen, scene)
-    done = inspect(capture, "vdb", "-o", tmp_path)
+    done = inspect(capture, "vdb", "--keep", tmp_path)
     guest, host = (read_file(str(tmp_path / name)) for name in ("guest.json", "host.json"))
     two = sides.guest_by_drgn(capture)
     by_host = vqcheck("host", "--core", capture.core, "--exe", capture.qemu, "virtio-disk1", "-o", tmp_path / "h.json")
     assert by_host.status == 0, by_host.err
     assert guest.devices == two.snapshot.devices and guest.target == two.snapshot.target
-    assert host == read_file(str(tmp_path / "h.json"))
+    # Only what reads both sides says that they are of one instant.
+    assert host._replace(capture=host.capture._replace(instant=None)) == read_file(str(tmp_path / "h.json"))
     merged = vqcheck("merge", two.json, tmp_path / "h.json")
-    assert (done.status, done.out) == (merged.status, merged.out)
+    assert (done.status, *done.out.split("\n\n")[:2]) == (merged.status, *merged.out.split("\n\n")[:2])
     EXPECTED["lost-interrupt" if scene == "hung" else "healthy"].check(judge(guest, host))
     assert done.err == f"vqcheck inspect: snapshots written to {tmp_path / 'guest.json'} and host.json\n"
 
 
 def test_both_snapshots_say_that_they_are_of_one_file_and_one_instant(seen: Seen, tmp_path: pathlib.Path) -> None:
-    inspect(seen.hung, "vdb", "-o", tmp_path)
+    inspect(seen.hung, "vdb", "--keep", tmp_path)
     documents = [json.loads((tmp_path / name).read_text()) for name in ("guest.json", "host.json")]
     for document in documents:
         jsonschema.Draft202012Validator(schema()).validate(document)

@@ -126,7 +126,7 @@ def test_what_can_not_be_opened_is_one_line(core: pathlib.Path, program: pathlib
     try:
         for words, complaint in (((str(core), str(other)), "is another one"),
                                  ((str(core), str(text)), "not an ELF file"),
-                                 ((str(core), str(stripped)), "no debug information"), ((str(text),), "no core")):
+                                 ((str(core), str(stripped)), "which is no QEMU"), ((str(text),), "no core")):
             with pytest.raises(CannotOpen, match=complaint):
                 open_core(*words)
     finally:

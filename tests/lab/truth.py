@@ -142,13 +142,21 @@ def monitor_says(machine: Machine, quiet: bool) -> Dict[str, Any]:
     }
     if not quiet:
         return found
-    status = qmp.command("x-query-virtio-status", path=machine.backend)
-    found["queues"] = [qmp.command("x-query-virtio-queue-status", path=machine.backend, queue=number)
-                       for number in range(status["num-vqs"])]
+    found["queues"] = _queues(machine)
     if subject.block:
         found["block"] = _of_disk(qmp.command("query-block"), machine)
         found["stats"] = _of_disk(qmp.command("query-blockstats"), machine)["stats"]
     return found
+
+
+def _queues(machine: Machine) -> List[Dict[str, Any]]:
+    """Of every queue; nothing of any in a QEMU that tells nothing of them, as those before 7.2."""
+    qmp = machine.qmp
+    if "x-query-virtio-status" not in {one["name"] for one in qmp.command("query-commands")}:
+        return []
+    status = qmp.command("x-query-virtio-status", path=machine.backend)
+    return [qmp.command("x-query-virtio-queue-status", path=machine.backend, queue=number)
+            for number in range(status["num-vqs"])]
 
 
 def _of_disk(listed: List[Dict[str, Any]], machine: Machine) -> Dict[str, Any]:

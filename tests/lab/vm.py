@@ -21,9 +21,13 @@ PATIENCE = 120.0
 SILENCE, BOOTS = 75.0, 3
 """About one boot in a hundred stands still under emulation before it prints anything, while the kernel measures its
 clocks, or for want of a timer's interrupt soon after: after so many seconds the machine is started again, so many times
-in all."""
+in all.  So it is when QEMU gives up meanwhile: 10.0 once failed its own assertion there, in iotlb_to_section()."""
 
 Found = TypeVar("Found")
+
+
+class Ended(RuntimeError):
+    """QEMU ended by itself."""
 
 
 class Machine:
@@ -140,7 +144,7 @@ class Machine:
                 return found
             assert self._process is not None
             if self._process.poll() is not None:
-                raise RuntimeError(f"QEMU ended ({self._process.returncode}) before {what}: {self._last_words()}")
+                raise Ended(f"QEMU ended ({self._process.returncode}) before {what}: {self._last_words()}")
             time.sleep(0.1)
         raise TimeoutError(f"no {what} within {timeout:.0f} s: {self._last_words()}")
 
@@ -172,7 +176,7 @@ class Machine:
                 self.wait("a word of the guest", self.console, PATIENCE if left == 0 else SILENCE)
                 self.wait_for("LAB-READY")
                 break
-            except TimeoutError:
+            except (TimeoutError, Ended):
                 if left == 0:
                     raise
                 self._stop()
@@ -182,7 +186,7 @@ class Machine:
         self.console_log.unlink(missing_ok=True)  # an earlier machine's would be taken for this one's
         if self.options.devices:
             self._backends = [Backend(pathlib.Path(self._sockets.name, one.other_end), KINDS[one.other_end])
-                              for one in devices.of(self.platform_name) if one.other_end]
+                              for one in devices.of(self.platform_name, self.options.qemu) if one.other_end]
         with open(self.directory / "qemu.log", "wb") as log:
             self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log,
                                              stderr=subprocess.STDOUT, env={"MALLOC_ARENA_MAX": "1"})
@@ -219,7 +223,8 @@ class Machine:
             command += ["-netdev", "user,id=net0,ipv6=off", "-device",
                         disks.rings(options, f"virtio-net-{platform.bus},id=nic0,netdev=net0{no_rom}")]
         if options.devices:
-            command += devices.words(self.platform_name, options.packed, str(self.directory), self._sockets.name)
+            command += devices.words(self.platform_name, options.packed, str(self.directory), self._sockets.name,
+                                     options.qemu)
         return command
 
     def _disks(self) -> List[str]:

@@ -111,12 +111,17 @@ def _found(target: Target, address: int) -> Found:
         device=device,
         kinds=kinds,
         transport=transport,
-        qdev_id=absent.take("qdev_id", View(target, "struct DeviceState", proxy).string, "id") if proxy else None,
+        qdev_id=absent.take("qdev_id", _qdev_id, device, proxy) if proxy else None,
         qom_path=absent.take("qom_path", device.string, "parent_obj.canonical_path"),
         node=Absences().take("", lambda: root_node(block_backend(target, device)).text("node_name"))
         if DISK_TYPE in kinds else None,
         absent=absent,
     )
+
+
+def _qdev_id(device: View, proxy: int) -> Optional[str]:
+    """The id that the user gave: to the transport where that makes the device, else (virtio-mmio) to the device."""
+    return View(device.target, "struct DeviceState", proxy).string("id") or device.string("parent_obj.id")
 
 
 def _transport(target: Target, device: View) -> Transport:

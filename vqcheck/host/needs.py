@@ -50,18 +50,19 @@ SYMBOLS = (
     # Where the program begins, by which its place is known
     "_start",
     # What a handle of the block layer's is
-    "dma_aiocb_info", "blk_aio_em_aiocb_info",
+    "dma_aiocb_info",
 )
 
 NAMES = re.compile(r"^virtio_vmstate_change$|^blk_aio_\w+_entry$|^virtio_blk_\w+_complete$|^thread_pool_co_cb$|"
-                   r"_bh$|_bh_")
-"""Functions that pointers may lead to: handlers, entries of coroutines, callbacks, bottom halves."""
+                   r"_bh$|_bh_|^(notify_event_cb|job_exit|reschedule_dma)$")
+"""Functions that pointers may lead to: handlers, entries of coroutines, callbacks, bottom halves; up to QEMU 5.2 these
+have no names but their functions'."""
 
 TLS = ("co_tls_defer_call_thread_state",)
 
-STACKS = re.compile(r"^(main|_start)$|^(aio|fdmon|os_host|main_loop|qemu|iothread|co|coroutine|thread_pool|worker|laio|"
-                    r"luring|defer|run_poll|call_rcu|rcu|event_notifier|mttcg|rr|tcg|cpu|kvm|memory_region|address_space|"
-                    r"virtio|virtqueue|vring|vhost|msix?|pci|scsi|dma|blk|bdrv|block|throttle|raw|qcow2|blkdebug|nbd|"
+STACKS = re.compile(r"^(main|_start)$|^(aio|fdmon|os_host|main_loop|qemu|bql|iothread|co|coroutine|thread_pool|worker|"
+                    r"laio|luring|defer|run_poll|call_rcu|rcu|event_notifier|mttcg|rr|tcg|cpu|kvm|memory_region|"
+                    r"address_space|virtio|virtqueue|vring|vhost|msix?|pci|scsi|dma|blk|bdrv|block|throttle|raw|qcow2|blkdebug|nbd|"
                     r"rbd|iscsi|nvme|job|mirror|backup|commit|stream|bitmap|migration|qmp|hmp|monitor|qio|tap|slirp|"
                     r"net|do_run|vm|io_uring|handle|timerlist|timer)_")
 """Functions that stacks may hold, as far as they tell what a thread or a coroutine is at: event loops, virtio, the

@@ -74,13 +74,19 @@ def _host_notifier(target: Target, queue: View, context: DeviceContext) -> Notif
         absent["handler_disabled"] = absent["handler"]
     return Notifier(
         fd=fd,
-        initialized=absent.take("initialized", queue.flag, "host_notifier.initialized"),
+        initialized=absent.take("initialized", _initialized, queue, "host_notifier"),
         enabled=enabled,
         eventfd_count=absent.take("eventfd_count", _count, target, fd, enabled),
         handler=None if watching is None else bool(watching),
         handler_disabled=None if watching is None else any(loop.disables(fd or 0) for loop in watching),
         absent=dict(absent),
     )
+
+
+def _initialized(queue: View, notifier: str) -> bool:
+    if not queue.has(notifier + ".initialized"):
+        raise NotSupported("not applicable: up to QEMU 5.2 notifiers have no such flag")
+    return queue.flag(notifier + ".initialized")
 
 
 def _watching(context: DeviceContext, fd: Optional[int], in_use: Optional[bool]) -> List[Loop]:
@@ -97,9 +103,10 @@ def _watching(context: DeviceContext, fd: Optional[int], in_use: Optional[bool])
 def _guest_notifier(target: Target, queue: View, vector: Optional[int], context: DeviceContext) -> Notifier:
     absent = Absences()
     fd = absent.take("fd", queue.sint, "guest_notifier.rfd")
-    # Until QEMU 5.2 there is no flag: an fd of 0 says the same, as standard input is never an eventfd.
-    initialized = absent.take("initialized", queue.flag, "guest_notifier.initialized")
-    in_use = bool(fd) if initialized is None else initialized
+    # Where there is no flag the fd says the same: 0 of one that never was, as standard input is never an eventfd, and
+    # -1 of one that was taken down (event_notifier_cleanup()).
+    initialized = absent.take("initialized", _initialized, queue, "guest_notifier")
+    in_use = fd is not None and fd > 0 if initialized is None else initialized
     watching = absent.take("handler", _watching, context, fd, in_use)
     return Notifier(
         fd=fd,

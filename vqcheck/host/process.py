@@ -14,6 +14,7 @@ from .loop_state import loop_state
 from .loops import Loops
 from .memory import GuestMemory, guest_memory
 from .qobject import enum_name, static_pointer, type_names
+from .stacks import Stacks
 from .threads import thread_states
 from .vhost import VhostDevices
 
@@ -31,6 +32,7 @@ class Process:
         self.clock = Clock(target)
         self.vhost = VhostDevices(target)
         self.routes = Routes(target)
+        self.stacks = Stacks(target)
         self._waiting: Optional[Dict[int, str]] = None
         self._memory: Optional[GuestMemory] = None
 

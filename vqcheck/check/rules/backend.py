@@ -48,7 +48,7 @@ def _outstanding(case: Case, late: Late) -> Outcome:
         case, late, f"{wording.count(len(requests), 'request')} of them in the block layer at {nodes}" +
         (f", {details}" if details else ""), Evidence("QEMU has handed them on and waits for the answer", None,
                                                       _of(requests)),
-        blame="backend: the storage below QEMU, or what QEMU's block layer waits for",
+        of=requests, blame="backend: the storage below QEMU, or what QEMU's block layer waits for",
         actions=["nothing to do in the guest: look at the storage on the host (dmesg, multipath -ll, "
                  "/sys/block/*/inflight), and heal its path", DRAINS])
 
@@ -79,7 +79,7 @@ def _not_retried(case: Case, late: Late) -> Outcome:
     return behind(
         case, late, "failed requests are parked for a retry, and nothing retries them while the VM runs", Evidence(
             "they wait for the VM to go on, which it does already", None, _of(parked) if parked else "parked above 0"),
-        blame="host: QEMU's device model: nothing retries what it parked",
+        of=parked, blame="host: QEMU's device model: nothing retries what it parked",
         actions=["QMP `stop` and then `cont`: going on after a stop retries what is parked"])
 
 
@@ -194,9 +194,9 @@ def _throttled(case: Case, late: Late) -> Outcome:
                         (", no timer armed" if unarmed else ""))
     if unarmed:
         return behind(case, late, "they wait for an I/O limit, and no timer would let them go on", evidence,
-                      blame="host: QEMU's I/O throttling lost its timer", actions=[RELEASE, LATER])
+                      of=requests, blame="host: QEMU's I/O throttling lost its timer", actions=[RELEASE, LATER])
     return behind(case, late, "they wait for the configured I/O limit", evidence,
-                  blame="backend: the I/O limit that was configured for the disk, which is reached",
+                  of=requests, blame="backend: the I/O limit that was configured for the disk, which is reached",
                   actions=[RELEASE, DRAINS])
 
 
@@ -285,7 +285,7 @@ def _not_reaped(case: Case, late: Late) -> Outcome:
     return behind(case, late, f"{wording.count(len(requests), 'request')} of them are done, and the device was not "
                               "told",
                   Evidence("the answer is there, and the event loop has not run its completion", None, _of(requests)),
-                  doubts=doubts)
+                  of=requests, doubts=doubts)
 
 
 NOT_REAPED = Rule(

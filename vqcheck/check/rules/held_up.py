@@ -5,7 +5,9 @@ from ...snapshot.held_model import BlockState, HeldRequest
 from .. import late as lateness
 from .. import wording
 from ..case import Case
+from ..history import NS
 from ..late import Late, entries
+from ..persistence import BACKEND_SECONDS
 from ..result import LIKELY, POSSIBLE, Cause, Evidence, Found, Outcome, listed
 from ..rule import BACKEND, HIGH, Rule
 from .common import fields, lasting
@@ -39,11 +41,17 @@ def _actions(states: Sequence[BlockState]) -> List[str]:
     return ["nothing to do in the guest: look at the storage on the host, and heal its path", DRAINS]
 
 
-def behind(case: Case, late: Late, why: str, *more: Evidence, **rest: Any) -> Found:
-    """The finding of a rule that knows who holds the requests."""
+def behind(case: Case, late: Late, why: str, *more: Evidence, of: Sequence[HeldRequest] = (), **rest: Any) -> Found:
+    """The finding of a rule that knows who holds the requests; it is about those that it is `of`."""
     given: Dict[str, Any] = {"doubts": late.doubts, **rest}
+    if of and not any(_old(one) for one in of) and any(_old(one) for one in owned(case)):
+        given["doubts"] = [*given["doubts"], "what is known to be late is another request"]
     return Found(f"{entries(case, late.number, 'request')} seen by the device and not completed: {why}",
                  [*base(case, late), *more], **given)
+
+
+def _old(one: HeldRequest) -> bool:
+    return one.age_ns is not None and one.age_ns >= BACKEND_SECONDS * NS
 
 
 def base(case: Case, late: Late) -> List[Evidence]:

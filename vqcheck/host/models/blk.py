@@ -18,8 +18,8 @@ from ..devices import byte_order
 from ..loops import Loop
 from ..process import Process
 from ..qobject import chain
+from ..stacks import Stacks
 from .base import Model, descriptors, element, held
-from .stacks import Stacks
 
 REQUEST = "struct VirtIOBlockReq"
 
@@ -44,7 +44,6 @@ class Blk(Model):
         self._requests: Optional[List["_Request"]] = None
         self._problems: List[str] = []
         self._counted = 0
-        self._stacks = Stacks(self.target)
 
     def loop(self, index: int) -> Loop:
         block, loops = self._block, self.process.loops
@@ -112,12 +111,13 @@ class Blk(Model):
         if not inuse:
             return held([], True, [])
         requests = self._all()
-        own = [one for one in requests if one.queue == index]
+        own = sorted((one for one in requests if one.queue == index), key=lambda one: one.start)
         problems = list(self._problems)
         in_flight = block_backend(self.target, self.device).uint("in_flight")
         if in_flight != self._counted:
             problems.append(f"the block layer counts {in_flight} in flight, and {self._counted} of them were found")
-        return held([self._record(one) for one in own], not problems, ["requests parked for a retry", *PLACES],
+        stacks = self.process.stacks.share()
+        return held([self._record(one, stacks) for one in own], not problems, ["requests parked for a retry", *PLACES],
                     "; ".join(dict.fromkeys(problems)))
 
     def _all(self) -> List["_Request"]:
@@ -132,7 +132,7 @@ class Blk(Model):
                 except TargetError as problem:
                     self._problems.append(str(problem))
             for one in self._requests:
-                self.process.clock.saw(one.view.sint("acct.start_time_ns"))
+                self.process.clock.saw(one.start)
         return self._requests
 
     def _carried(self, carrier: Carrier) -> List["_Request"]:
@@ -143,7 +143,7 @@ class Blk(Model):
         return [_Request(self, one, carrier)
                 for one in chain(self.target, common.pointer("opaque"), REQUEST, "mr_next")]
 
-    def _record(self, one: "_Request") -> HeldRequest:
+    def _record(self, one: "_Request", stacks: Stacks) -> HeldRequest:
         absent, view, carrier = Absences(), one.view, one.carrier
         kind = absent.take("type", self._type, view)
         if kind == "flush":
@@ -164,11 +164,11 @@ class Blk(Model):
             type=kind,
             offset=None if flush else absent.take("offset", lambda: view.uint("sector_num") * SECTOR),
             bytes=None if flush else absent.take("bytes", view.uint, "acct.bytes"),
-            age_ns=absent.take("age_ns", lambda: self.process.clock.age(view.sint("acct.start_time_ns"))),
+            age_ns=absent.take("age_ns", lambda: self.process.clock.age(one.start)),
             node=carrier.node if carrier else None,
             address=Hex(view.address),
             coroutine=hex_or_none(carrier.coroutine) if carrier else None,
-            functions=absent.take("functions", self._stacks.of, carrier.coroutine)
+            functions=absent.take("functions", stacks.of, carrier.coroutine)
             if carrier and carrier.coroutine else None,
             absent=dict(absent),
         )
@@ -187,3 +187,5 @@ class _Request:
         self.view = view
         self.carrier = carrier
         self.queue = model.queue_index(view.pointer("vq"))
+        self.start = view.sint("acct.start_time_ns")
+        """When it began, by QEMU's clock."""

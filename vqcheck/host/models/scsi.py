@@ -16,8 +16,8 @@ from ..block.carriers import PLACES, Carrier, Carriers, carriers
 from ..loops import Loop
 from ..process import Process
 from ..qobject import chain, type_names
+from ..stacks import Stacks
 from .base import Model, descriptors, element, held
-from .stacks import Stacks
 
 CONTROL, EVENT = 0, 1
 """Queues that are not for requests."""
@@ -48,7 +48,6 @@ class Scsi(Model):
         super().__init__(process, device)
         self._host = View(self.target, "struct VirtIOSCSI", device.address)
         self._known: Optional[List[_Unit]] = None
-        self._stacks = Stacks(self.target)
 
     def loop(self, index: int) -> Loop:
         host, loops = self._host, self.process.loops
@@ -115,13 +114,14 @@ class Scsi(Model):
             return held([], False, [], "the event queue's elements are popped when there is something to tell")
         found: List[HeldRequest] = []
         problems: List[str] = []
+        stacks = self.process.stacks.share()
         for unit in self._units():
             problems += unit.carriers.problems if unit.carriers else [unit.problem]
             for request in _requests(unit.device):
                 try:
                     own = View(self.target, "struct VirtIOSCSIReq", request.pointer("hba_private"))
                     if self.queue_index(own.pointer("vq")) == index:
-                        found.append(self._record(unit, request, own))
+                        found.append(self._record(unit, request, own, stacks))
                 except TargetError as problem:
                     problems.append(str(problem))
         if index == CONTROL:
@@ -129,7 +129,7 @@ class Scsi(Model):
         return held(found, not any(problems), ["requests of every device on the bus", *PLACES],
                     "; ".join(dict.fromkeys(one for one in problems if one)))
 
-    def _record(self, unit: _Unit, request: View, own: View) -> HeldRequest:
+    def _record(self, unit: _Unit, request: View, own: View, stacks: Stacks) -> HeldRequest:
         absent = Absences()
         carrier = absent.take("coroutine", self._carrier, unit, request)
         accounted = absent.take("age_ns", self._accounting, unit.device, request)
@@ -152,7 +152,7 @@ class Scsi(Model):
             node=carrier.node if carrier else None,
             address=Hex(own.address),
             coroutine=hex_or_none(carrier.coroutine) if carrier else None,
-            functions=absent.take("functions", self._stacks.of, carrier.coroutine)
+            functions=absent.take("functions", stacks.of, carrier.coroutine)
             if carrier and carrier.coroutine else None,
             absent=dict(absent),
         )

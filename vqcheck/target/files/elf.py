@@ -34,6 +34,8 @@ class Header(NamedTuple):
     """Whether it is of 64 bits."""
     machine: int
     """EM_..."""
+    start: int
+    """Where execution begins, as linked."""
     sections: int
     """Offset of the section headers."""
     entry: int
@@ -69,11 +71,11 @@ def read_header(file: BinaryIO) -> Optional[Header]:
     order, wide = ">" if raw[5] == 2 else "<", raw[4] == 2
     try:
         (machine,) = struct.unpack_from(order + "H", raw, 18)
-        (sections,) = struct.unpack_from(order + ("Q" if wide else "I"), raw, 40 if wide else 32)
+        start, _, sections = struct.unpack_from(order + ("QQQ" if wide else "III"), raw, 24)
         entry, count, names = struct.unpack_from(order + "HHH", raw, 58 if wide else 46)
     except struct.error:
         return None
-    return Header(order, wide, machine, sections, entry, count, names)
+    return Header(order, wide, machine, start, sections, entry, count, names)
 
 
 def header_of(path: str) -> Optional[Header]:

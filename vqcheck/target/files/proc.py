@@ -73,14 +73,18 @@ def standing(pid: int, thread: int) -> Standing:
     return Standing(int(words[-1], 16), int(words[-2], 16))
 
 
-def mapped_file(pid: int, address: int) -> Optional[str]:
-    """The file that is mapped at an address; None where there is none.  Raises NotSupported."""
+def mapped_files(pid: int) -> List[Tuple[int, int, str]]:
+    """(start, end, path) of the mappings of files, without the thousands of others that a large VM has.
+
+    Raises NotSupported.
+    """
+    found = []
     for line in _text(f"/proc/{pid}/maps").splitlines():
-        words = line.split(maxsplit=5)
-        start, end = (int(word, 16) for word in words[0].split("-"))
-        if start <= address < end:
-            return words[5] if len(words) == 6 and words[5].startswith("/") else None
-    return None
+        where, slash, path = line.partition("/")
+        if slash:
+            start, end = (int(word, 16) for word in where.split(None, 1)[0].split("-"))
+            found.append((start, end, slash + path))
+    return found
 
 
 def stopped(pid: int) -> bool:
