@@ -7,6 +7,7 @@ from tests.lab.test_ccw import GIVEN, TYPES
 from vqcheck.host.snapshot import take
 from vqcheck.target import vqcap
 from vqcheck.target.recording import Replay
+from vqcheck.target.target import Member
 
 FILE = recordings.DATA / "ccw" / "host.vqcap"
 HUNG = "kernels/6.1-s390x/lost-adapter-interrupt"
@@ -91,6 +92,21 @@ def test_a_queue_that_can_have_no_bit(hung, vector, words):
 def test_a_driver_that_has_let_go_of_its_indicators(hung):
     spoil(hung, proxy_of(hung), "indicators", PROXY, 0)
     assert "not set indicators up" in queue_of(hung).absent["indicator"]
+
+
+@pytest.mark.parametrize("routes, number, irqfd", [(0, 7, False), (1, 7, True), (1, 0xFFFFFFFF, False)])
+def test_an_irqfd_has_a_route_of_kvms(hung, routes, number, irqfd):
+    proxy = proxy_of(hung)
+    spoil(hung, proxy, "routes.num_routes", PROXY, routes)
+    # QEMU made none in the recording, and so the walker did not ask where they would be: right behind their number.
+    offset = sum(hung.members[PROXY, "routes.num_routes"])
+    hung.members[PROXY, "routes.gsi"] = Member(offset, 4 * 1024)
+    raw = bytearray(hung.memory[False, proxy])
+    raw[offset:offset + 4] = number.to_bytes(4, "little")
+    hung.memory[False, proxy] = bytes(raw)
+    notify = queue_of(hung).notify
+    assert notify.guest_notifier.irqfd is irqfd and notify.virq == (number if irqfd else None)
+    assert ("virq" in notify.absent) is not irqfd and notify.irqfd_message is None
 
 
 def test_guest_memory_that_is_not_in_the_core(hung):

@@ -17,6 +17,7 @@ from vqcheck.snapshot.read import read_file
 from . import sides
 from .keep import keep
 from .paused import Paused
+from .qemu_build import DEFAULT
 from .qmp import Qmp
 
 pytestmark = [pytest.mark.lab, pytest.mark.matrix]
@@ -49,11 +50,11 @@ class Seen(NamedTuple):
     """One device, asked for by its number."""
 
 
-@pytest.fixture(name="seen", scope="module")
-def _seen() -> Iterator[Seen]:
+@pytest.fixture(name="seen", scope="module", params=["7.2", "10.0"])
+def _seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
     directory = pathlib.Path(tempfile.mkdtemp(prefix="vqcheck-lab-"))
     try:
-        with Paused(directory, *WORDS, target="s390x") as qemu:
+        with Paused(directory, *WORDS, qemu=request.param, target="s390x") as qemu:
             conversation = Qmp(qemu.socket)
             numbers = {name: conversation.command("qom-get", path=f"/machine/peripheral/{name}", property="dev_id")
                        for name in TYPES}
@@ -61,7 +62,8 @@ def _seen() -> Iterator[Seen]:
             ways = {"drgn": host(directory, "--pid", qemu.pid), "QMP": host(directory, "--qmp", qemu.socket),
                     "gdb": by_gdb(directory, qemu)}
             asked = host(directory, "--pid", qemu.pid, "0.1.00ab")
-        keep("ccw", {"host.vqcap": directory / "host-live.vqcap"})
+        if request.param == DEFAULT:
+            keep("ccw", {"host.vqcap": directory / "host-live.vqcap"})
         yield Seen(ways, numbers, asked)
     finally:
         shutil.rmtree(directory)

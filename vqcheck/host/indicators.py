@@ -1,12 +1,14 @@
 """The bit by which a channel device (virtio-ccw) interrupts for a queue, as QEMU has it.
 
-Source: QEMU hw/s390x/virtio-ccw.c (virtio_ccw_notify()), virtio-ccw.h, include/hw/s390x/css.h (struct IndAddr, struct
-SubchDev).
+Source: QEMU hw/s390x/virtio-ccw.c (virtio_ccw_notify(), virtio_ccw_setup_irqroutes()), virtio-ccw.h,
+include/hw/s390x/css.h (struct IndAddr, struct SubchDev), s390_flic.h (AdapterRoutes).
 """
+from typing import Optional
+
 from ..snapshot.kinds import Hex
 from ..snapshot.transport_model import Indicator
 from ..target.absence import Absences
-from ..target.errors import NotSupported
+from ..target.errors import Corrupt, NotSupported
 from ..target.target import Target
 from ..target.view import View
 from ..virtio.indicators import CLASSIC_BYTES, place
@@ -14,6 +16,9 @@ from .memory import GuestMemory
 from .msix import NO_VECTOR
 from .process import Process
 from .transport import Transport
+
+GSI_BYTES = 4
+"""Of one int."""
 
 NOT_SET_UP = "not applicable: the driver has not set indicators up"
 
@@ -32,6 +37,21 @@ def indicator(process: Process, transport: Transport, vector: int) -> Indicator:
     absent = Absences(summary="not applicable: classic interrupts have no summary indicator")
     return Indicator(adapter=False, area=Hex(start), bit=vector,
                      set=absent.take("set", _is_set, process, start, vector, False), absent=dict(absent))
+
+
+def adapter_route(transport: Transport, index: int) -> Optional[int]:
+    """KVM's number for the route by which an irqfd sets a queue's bit and interrupts; None where QEMU made none.
+
+    Raises NotSupported for a device that is not on CCW.
+    """
+    device = transport.ccw_device()
+    if index >= device.uint("routes.num_routes"):
+        return None
+    raw = device.raw("routes.gsi")[index * GSI_BYTES:(index + 1) * GSI_BYTES]
+    if len(raw) < GSI_BYTES:
+        raise Corrupt(f"QEMU has no room for an adapter route of queue {index}")
+    number = transport.target.decode_uint(raw)
+    return number if number < 1 << 31 else None  # -1 once it is released
 
 
 def _adapter(process: Process, device: View, start: int, vector: int) -> Indicator:

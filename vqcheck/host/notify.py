@@ -12,11 +12,14 @@ from ..target.target import Target
 from ..target.view import View
 from . import vhost
 from .context import DeviceContext
+from .indicators import adapter_route
 from .loops import Loop
 from .msix import NO_VECTOR, Irqfd, NoIrqfd, irqfd, vector_state
+from .transport import CCW
 
 NOT_SET_UP = "not applicable: the notifier is not set up"
 NO_VECTOR_HERE = "not applicable: the queue has no vector"
+NO_IRQFD = "not applicable: no irqfd is set up, QEMU delivers the interrupt itself"
 NO_NOTIFIER = "not applicable: without a host notifier the vCPU that kicks runs the handler itself"
 
 
@@ -39,17 +42,28 @@ def notify(target: Target, queue: View, index: int, context: DeviceContext) -> N
         msix=absent.take("msix", _vector, target, vector, context),
         irqfd_message=by_kvm.message if by_kvm else None,
         irqfd_users=by_kvm.users if by_kvm else None,
-        virq=by_kvm.virq if by_kvm else None,
+        virq=by_kvm.virq if by_kvm else _adapter_route(context, index, absent),
         route=absent.take("route", context.process.routes.message, by_kvm.virq) if by_kvm else None,
         batched=absent.take("batched", context.model.batched, index),
         host_notifier=host,
-        guest_notifier=_guest_notifier(target, queue, vector, context),
+        guest_notifier=_guest_notifier(target, queue, index, vector, context),
         context=loop.name if loop else None,
         thread=loop.thread if loop else None,
         polling=absent.take("polling", lambda: loop.polling) if loop else None,
         vhost=absent.take("vhost", vhost.queue_state, target, context.vhost, index),
         absent=dict(absent),
     )
+
+
+def _adapter_route(context: DeviceContext, index: int, absent: Absences) -> Optional[int]:
+    """KVM's number for a channel device's queue, which has neither vector nor message."""
+    if context.transport is None or context.transport.kind != CCW:
+        return None
+    absent["virq"] = NO_IRQFD
+    found = absent.take("virq", adapter_route, context.transport, index)
+    if found is not None:
+        del absent["virq"]
+    return found
 
 
 def _serving(queue: View, index: int, notifier: Notifier, context: DeviceContext) -> Loop:
@@ -100,7 +114,8 @@ def _watching(context: DeviceContext, fd: Optional[int], in_use: Optional[bool])
     return [] if loop is None else [loop]
 
 
-def _guest_notifier(target: Target, queue: View, vector: Optional[int], context: DeviceContext) -> Notifier:
+def _guest_notifier(target: Target, queue: View, index: int, vector: Optional[int],
+                    context: DeviceContext) -> Notifier:
     absent = Absences()
     fd = absent.take("fd", queue.sint, "guest_notifier.rfd")
     # Where there is no flag the fd says the same: 0 of one that never was, as standard input is never an eventfd, and
@@ -113,12 +128,14 @@ def _guest_notifier(target: Target, queue: View, vector: Optional[int], context:
         initialized=initialized,
         eventfd_count=absent.take("eventfd_count", _count, target, fd, in_use),
         handler=None if watching is None else bool(watching),
-        irqfd=absent.take("irqfd", _has_irqfd, context, vector),
+        irqfd=absent.take("irqfd", _has_irqfd, context, index, vector),
         absent=dict(absent),
     )
 
 
-def _has_irqfd(context: DeviceContext, vector: Optional[int]) -> bool:
+def _has_irqfd(context: DeviceContext, index: int, vector: Optional[int]) -> bool:
+    if context.transport is not None and context.transport.kind == CCW:
+        return adapter_route(context.transport, index) is not None
     try:
         return _irqfd(context, vector).users > 0
     except NoIrqfd:

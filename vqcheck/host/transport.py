@@ -33,6 +33,7 @@ class Transport:
         self.kinds = type_names(target, proxy)
         self.kind: Optional[str] = next((KINDS[one] for one in self.kinds if one in KINDS), None)
         """`pci`, `mmio` or `ccw`; None for one that is not known."""
+        self._ccw: Optional[View] = None
 
     def bus(self) -> Bus:
         """Bus and address of the device.  Raises TargetError where the address can't be told."""
@@ -54,7 +55,9 @@ class Transport:
         """struct VirtioCcwDevice.  Raises NotSupported for a device that is not on CCW."""
         if self.kind != CCW:
             raise NotSupported(f"not applicable: the device is on {self.kind or self.kinds[0]}, not on CCW")
-        return View(self.target, "struct VirtioCcwDevice", self.proxy)
+        if self._ccw is None:  # it is large, and every queue asks
+            self._ccw = View(self.target, "struct VirtioCcwDevice", self.proxy)
+        return self._ccw
 
     def subchannel(self) -> View:
         """struct SubchDev of a device on CCW."""

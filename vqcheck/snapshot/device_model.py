@@ -153,7 +153,7 @@ class Notify(NamedTuple):
     msix: the vector's MSI-X entry.
     irqfd_message: the message that QEMU last gave to KVM for the vector (VirtIOIRQFD.msg).
     irqfd_users: how many queues use that irqfd (VirtIOIRQFD.users).
-    virq: KVM's interrupt number for it (VirtIOIRQFD.virq, its GSI).
+    virq: KVM's interrupt number for it (VirtIOIRQFD.virq, its GSI); of a channel device AdapterRoutes.gsi.
     route: the message in KVM's routing table under that number, as QEMU last wrote it down.
     batched: an interrupt for the queue waits for the bottom half that sends gathered ones.
     host_notifier: kicks, driver to device.

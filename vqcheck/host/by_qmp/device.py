@@ -2,7 +2,7 @@
 from typing import List, NamedTuple, Optional
 
 from ...snapshot.device_model import HostDevice
-from ...snapshot.model import Device, Features
+from ...snapshot.model import Device, Features, Queue
 from ...snapshot.transport_model import NetClient
 from ...target.absence import Absences
 from ...target.errors import NotSupported, TargetError
@@ -11,6 +11,7 @@ from ...virtio import features as virtio_features
 from . import words
 from .allowed import BY_QEMU, BY_QEMU_OR_VHOST
 from .ask import U8, U16, ask_record
+from .bus import CCW
 from .careful import Backend
 from .devices import IDS, Found, display_name
 from .disks import Disks
@@ -69,14 +70,21 @@ def read_device(around: Surroundings, found: Found, block: Disks) -> Read:
         name=display_name(found),
         type=virtio_devices.type_name(device_id),
         device_id=device_id,
-        queues=[first for first, _ in queues.queues],
+        queues=[_on_bus(first, found) for first, _ in queues.queues],
         bus=found.bus,
         status=absent.take("status", lambda: words.status_byte(status.get())),
         features=features,
         host=_host(subject, queues, block),
     )
     device = device._replace(absent=dict(absent))
-    return Read(device, device._replace(queues=[again for _, again in queues.queues]))
+    return Read(device, device._replace(queues=[_on_bus(again, found) for _, again in queues.queues]))
+
+
+def _on_bus(queue: Queue, found: Found) -> Queue:
+    """A queue with the reason for what it would have on its device's bus."""
+    if found.bus is None or found.bus.type != CCW:
+        return queue
+    return queue._replace(absent={"indicator": UNTOLD, **queue.absent})
 
 
 def _subject(around: Surroundings, found: Found) -> _Subject:
