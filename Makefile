@@ -10,7 +10,7 @@ help:
 	@echo "make test       linters and all tests that need no virtual machine"
 	@echo "make corpus     how the checker does on recorded and on made-up pairs, rule by rule (docs/corpus.md)"
 	@echo "make lab        boot a real VM, hang it, capture it with crash and gdb, and check the verdicts"
-	@echo "make lab-matrix every kernel with every virtio device, split and packed, and aarch64; more scenes in other QEMUs"
+	@echo "make lab-matrix every kernel with every virtio device, split and packed, aarch64 and s390x; more scenes in other QEMUs"
 	@echo "make soak       PAIRS=300 pairs of healthy machines under load, taken at random instants: no fault may be seen"
 	@echo "make record     make the lab's scenes and its matrix again and keep their recordings in tests/data"
 	@echo "make benchmark  times of the commands and of the checker"
@@ -59,9 +59,9 @@ lab: $(VENV)/lab-tools
 
 lab-matrix: $(VENV)/lab-tools
 	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py tests/lab/test_kernels.py tests/lab/test_crash_kernels.py \
-		tests/lab/test_crash_arm64.py
+		tests/lab/test_crash_arm64.py tests/lab/test_ccw.py
 	$(BIN)/python -m pytest -m matrix tests/lab/test_scenes.py tests/lab/test_devices.py tests/lab/test_inspect.py \
-		tests/lab/test_host_ways.py
+		tests/lab/test_host_ways.py tests/lab/test_qmp.py
 
 PAIRS ?= 300
 soak: $(VENV)/lab-tools
@@ -69,7 +69,7 @@ soak: $(VENV)/lab-tools
 
 record: $(VENV)/lab-tools
 	VQCHECK_RECORD=$(CURDIR)/tests/data $(BIN)/python -m pytest -m lab tests/lab/test_scenes.py tests/lab/test_matrix.py \
-		tests/lab/test_kernels.py tests/lab/test_qmp.py
+		tests/lab/test_kernels.py tests/lab/test_qmp.py tests/lab/test_ccw.py
 	$(BIN)/python -m tests.regenerate
 
 benchmark: $(VENV)/lab-tools

@@ -8,7 +8,9 @@ from tests.lab.truth import GuestState, Truth
 from vqcheck.check.result import Event
 from vqcheck.snapshot.device_model import HostDevice
 from vqcheck.snapshot.held_model import BlockState, HeldRequest
+from vqcheck.snapshot.kinds import Hex
 from vqcheck.snapshot.model import Queue, Snapshot
+from vqcheck.snapshot.transport_model import Indicator
 
 SECOND = 10**9
 
@@ -52,7 +54,17 @@ def check_guest(truth: Truth, guest: Snapshot) -> None:
         assert [one.head for one in found.in_flight or []] == [one.head for one in seen.in_flight]
         assert [(one.head, one.tag, one.sector, one.bytes) for one in found.in_flight or [] if one.tag is not None] == [
             (one.head, one.tag, one.sector, one.length) for one in seen.in_flight if one.tag is not None]
-    _irq(truth, queue(truth, guest))
+    if truth.host.indicator_area is None:
+        _irq(truth, queue(truth, guest))
+    for found, host in zip(queues, truth.hosts):
+        assert found.indicator == _indicator(host)
+
+
+def _indicator(seen: HostState) -> Optional[Indicator]:
+    """The bit by which a channel device interrupts for a queue."""
+    if seen.indicator_area is None or seen.indicator_bit is None:
+        return None
+    return Indicator(True, Hex(seen.indicator_area), seen.indicator_bit, seen.indicator_set, seen.summary_set)
 
 
 def _driver(found: Queue, seen: GuestState) -> None:
@@ -126,8 +138,9 @@ def _device(found: Queue, seen: HostState) -> None:
 
 
 def _vector(found: Queue, seen: HostState) -> None:
-    """Its MSI-X entry."""
+    """Its MSI-X entry, or the bit that it has in its place."""
     notify = found.notify
+    assert found.indicator == _indicator(seen)
     assert notify is not None and notify.vector == seen.vector
     if seen.msix_control is not None and notify.msix is not None:
         assert (notify.msix.masked, notify.msix.pending) == (bool(seen.msix_control & 1), seen.msix_pending)

@@ -6,6 +6,8 @@ import pytest
 from tests import cell_facts, recordings
 from tests.lab import monitor, survey
 from tests.lab.matrix import CELLS
+from vqcheck.check.judge import judge
+from vqcheck.check.verdict import CANNOT_JUDGE, HEALTHY
 
 RECORDED = sorted(path.name for path in recordings.MATRIX.iterdir())
 
@@ -69,6 +71,9 @@ def test_descriptors_add_up(cell):
 
 
 def test_interrupts_are_those_of_proc_interrupts(cell):
+    if "s390x" in cell.name:
+        cell_facts.check_indicators(cell.snapshot, cell.host)
+        return
     named = cell.seen.interrupts
     for queue in cell.queues:
         if queue.irq is not None:
@@ -114,7 +119,7 @@ def test_writes_that_hang_wait_in_their_throttle_nodes(cell):
 def test_what_another_process_serves_is_said_to_be(cell):
     cell_facts.check_others(cell.host)
     outside = sorted(one.host.qdev_id for one in cell.host.devices if one.host.vhost)
-    assert outside == ([] if "microvm" in cell.name else ["fs0", "vsock0"])
+    assert outside == ([] if "microvm" in cell.name else ["fs0"] if "s390x" in cell.name else ["fs0", "vsock0"])
 
 
 def test_every_loop_and_thread_has_its_name(cell):
@@ -123,6 +128,24 @@ def test_every_loop_and_thread_has_its_name(cell):
 
 def test_devices_are_where_the_guest_sees_them(cell):
     kinds = {one.bus.type for one in cell.host.devices}
-    assert kinds == ({"mmio"} if "microvm" in cell.name else {"pci", "mmio"} if "arm64" in cell.name else {"pci"})
-    if kinds == {"pci"}:
+    assert kinds == ({"mmio"} if "microvm" in cell.name else {"pci", "mmio"} if "arm64" in cell.name else
+                     {"ccw"} if "s390x" in cell.name else {"pci"})
+    if "mmio" not in kinds:
         assert {one.bus.address for one in cell.host.devices} == {one.address for one in cell.seen.devices}
+
+
+@pytest.mark.parametrize("name", [name for name in RECORDED if "s390x" in name])
+def test_a_bug_of_linux_shows_on_s390x(name):
+    """Its balloon waits for an indicator bit that QEMU does not set, which Linux commit 2ccd42b959 mends.
+
+    It hangs where it was too late to see the buffer come back by itself.
+    """
+    cell = Cell(name)
+    guest, host = (side._replace(devices=[one for one in side.devices if one.type == "balloon"])
+                   for side in (cell.snapshot, cell.host))
+    returned = [queue.used for queue in guest.devices[0].queues if queue.role == "reporting"] != [[]]
+    (found,) = [one for one in judge(guest, host).queues if one.role == "reporting"]
+    assert [one.rule for one in found.findings] == (["I21"] if returned else [])
+    assert found.status == (CANNOT_JUDGE if returned else HEALTHY)  # one capture does not show that it lasts
+    if returned:
+        assert "another indicator bit" in found.findings[0].headline

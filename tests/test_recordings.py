@@ -3,8 +3,8 @@ import pytest
 
 from tests import facts, recordings
 from tests.lab.kernel import DEFAULT, SOURCES
-from tests.lab.scenes import ALSO, SCENES
-from tests.lab.test_kernels import NAMES
+from tests.lab.scenes import ALL, ALSO, SCENES
+from tests.lab.test_kernels import names
 from tests.verdicts import EXPECTED, lost
 from vqcheck.check.judge import judge
 
@@ -26,13 +26,13 @@ def recorded(request):
 
 def test_every_scene_of_the_lab_is_recorded():
     expected = {f"scenes/{name}" for name in SCENES}
-    expected |= {recordings.place(qemu, name) for qemu, names in ALSO.items() for name in names}
-    expected |= {f"kernels/{kernel}/{scene}" for kernel in SOURCES if kernel != DEFAULT for scene in NAMES}
+    expected |= {recordings.place(qemu, name) for qemu, also in ALSO.items() for name in also}
+    expected |= {f"kernels/{kernel}/{scene}" for kernel in SOURCES if kernel != DEFAULT for scene in names(kernel)}
     assert recordings.scenes() == sorted(expected)
 
 
 def test_every_scene_has_a_verdict():
-    assert sorted(EXPECTED) == sorted(SCENES)
+    assert sorted(EXPECTED) == sorted(ALL)
 
 
 def test_the_guests_side_is_what_drgn_read(recorded):

@@ -67,6 +67,7 @@ EXPECTED: Dict[str, Expected] = {
     "lost-interrupt-four-queues": NOT_NOTIFIED,
     "lost-interrupt-packed": LOST_INTERRUPT,
     "lost-interrupt-scsi": NOT_NOTIFIED,
+    "lost-adapter-interrupt": fault("I21", "interrupt"),
     "vector-masked": fault("I5", "interrupt"),
     "lost-kick": fault("K1", "kick"),
     "iothread-parked": fault("K5", "kick"),

@@ -45,6 +45,7 @@ REASONS: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
         "guest: devices.guest.block.hardware_queues", "guest: devices.guest.block.requeue",
         "guest: devices.guest.block.waiting", "guest: devices.queues.driver.event_flags_shadow",
         "guest: devices.queues.driver.event_triggered", "guest: devices.queues.driver.num_added",
+        "guest: devices.queues.indicator", "host: devices.queues.indicator",
         "guest: devices.queues.irq.depth", "guest: devices.queues.irq.masked", "guest: devices.queues.irq.pending",
         "guest: devices.queues.tx_queue", "host: devices.host.block.in_flight", "host: devices.host.block.iostatus",
         "host: devices.host.block.node_in_flight", "host: devices.host.block.parked",

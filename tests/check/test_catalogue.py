@@ -16,7 +16,7 @@ from vqcheck.snapshot.model import Device, Queue, Snapshot
 PAGES = pathlib.Path(__file__).parents[2] / "docs" / "rules"
 HOLDERS = {"guest_queue": Queue, "host_queue": Queue, "guest_device": Device, "host_device": Device,
            "guest_snapshot": Snapshot, "host_snapshot": Snapshot}
-FAMILIES = {"K": 15, "I": 20, "B": 10, "G": 11, "C": 18, "M": 7, "S": 6}
+FAMILIES = {"K": 15, "I": 21, "B": 10, "G": 11, "C": 18, "M": 7, "S": 6}
 
 
 def numbered(letter, last, first=1):

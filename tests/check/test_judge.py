@@ -197,7 +197,7 @@ def test_snapshots_without_a_common_queue():
     guest, host = pair()
     _, elsewhere = fleet(1, 1)
     verdict = judge(guest, elsewhere)
-    assert verdict.status == CANNOT_JUDGE and "neither ring addresses nor PCI addresses match" in said(verdict)
+    assert verdict.status == CANNOT_JUDGE and "neither ring addresses nor bus addresses match" in said(verdict)
 
 
 def test_same_place_with_other_rings_is_not_judged():

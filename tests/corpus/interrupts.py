@@ -4,8 +4,8 @@ from typing import Any, Tuple
 
 from tests.builders import notify, pair
 from vqcheck.snapshot.kinds import Hex
-from vqcheck.snapshot.model import Snapshot
-from vqcheck.snapshot.transport_model import Intx, MsiMessage, VhostQueue
+from vqcheck.snapshot.model import Bus, Snapshot
+from vqcheck.snapshot.transport_model import Indicator, Intx, MsiMessage, VhostQueue
 
 from .cases import Entry, fault, healthy, unsure
 
@@ -44,6 +44,14 @@ def intx(isr: int, level: bool, **changes: Any) -> Any:
     """A device that interrupts by its line."""
     return made(notify={**notify(msix={"enabled": False}), **changes},
                 host_part={"isr": isr, "intx": Intx(level, disabled=False, pin=1)})
+
+
+def ccw(is_set: bool, summary: bool, host_bit: int = 1, **changes: Any) -> Any:
+    """A channel device: a bit in the guest's memory in the place of a vector."""
+    bus, seen = {"bus": Bus("ccw", "0.0.0001")}, Indicator(True, Hex(0x23F6000), 1, is_set, summary)
+    return made(guest_device=bus, host_device=bus, notify={"vector": 0, "msix": None},
+                guest_queue={"irq": None, "indicator": seen}, host_queue={"indicator": seen._replace(bit=host_bit)},
+                **changes)
 
 
 def spurious(**changes: Any) -> Any:
@@ -124,4 +132,14 @@ NOT_TAKEN = (
            made(driver={"avail_flags_shadow": 1}, guest_queue={"irq": None})),
 )
 
-ENTRIES: Tuple[Entry, ...] = (*LOST, *NOT_SENT, *NOT_DELIVERED, *NOT_TAKEN)
+ON_CCW = (
+    fault("indicators set, adapter interrupt lost", "I21", ccw(True, True)),
+    fault("indicator left behind", "I21", ccw(True, False)),
+    fault("QEMU sets another indicator", "I21", ccw(False, False, host_bit=3)),
+    fault("indicator clear: lost before", "I0", ccw(False, False)),
+    fault("indicator clear, and QEMU did not go on to notify", "I1", ccw(False, False, device=BEHIND)),
+    healthy("indicator set a moment ago", ccw(True, True, age_ns=2 * MS)),
+    unsure("indicator clear, young", "I0", ccw(False, False, age_ns=2 * MS)),
+)
+
+ENTRIES: Tuple[Entry, ...] = (*LOST, *NOT_SENT, *NOT_DELIVERED, *NOT_TAKEN, *ON_CCW)

@@ -39,6 +39,11 @@ class HostState(NamedTuple):
     msix_control: Optional[int] = None
     """Vector control of its entry in the MSI-X table; None where the queue has none."""
     msix_pending: Optional[bool] = None
+    indicator_area: Optional[int] = None
+    """Of a channel device: where the bits begin of which one is the queue's; None where the queue has none."""
+    indicator_bit: Optional[int] = None
+    indicator_set: Optional[bool] = None
+    summary_set: Optional[bool] = None
 
 
 FLAGS = frozenset(name for name, kind in HostState.__annotations__.items() if kind in (bool, Optional[bool]))

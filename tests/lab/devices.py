@@ -19,7 +19,7 @@ class Platform(NamedTuple):
     ram_start: int
     """Guest-physical address of the RAM."""
     bus: str = "pci"
-    """What the names of its virtio devices end in: pci, or device for one on virtio-mmio."""
+    """What the names of its virtio devices end in: pci, ccw, or device for one on virtio-mmio."""
     more_memory: str = ""
     """What -m needs where there are memory devices."""
     kernel_words: str = ""
@@ -27,6 +27,8 @@ class Platform(NamedTuple):
     eventfds: bool = True
     """Whether kicks and interrupts take eventfds, as an iothread needs them to.  Under TCG virtio-mmio has none
     (QEMU hw/virtio/virtio-mmio.c: virtio_mmio_realizefn())."""
+    fw_cfg: bool = True
+    """Whether it has the device by which a guest tells QEMU where its VMCOREINFO is."""
 
 
 PLATFORMS: Dict[str, Platform] = {
@@ -35,13 +37,17 @@ PLATFORMS: Dict[str, Platform] = {
     "microvm": Platform("x86_64", "microvm,acpi=on", "qemu64", "ttyS0", 0, "device",
                         kernel_words=" tsc_early_khz=2000000", eventfds=False),
     "virt": Platform("aarch64", "virt", "cortex-a57", "ttyAMA0", 1 << 30, more_memory=",slots=2,maxmem=2G"),
+    # Linux sets channel devices online together, and which disk becomes vdb is chance: here the guest's init does it.
+    "s390-ccw-virtio": Platform("s390x", "s390-ccw-virtio", "qemu", "ttysclp0", 0, "ccw",
+                                kernel_words=" virtio_ccw.no_auto=0.0.0000-0.0.ffff", fw_cfg=False),
 }
 
-USUAL: Dict[str, str] = {"amd64": "q35", "arm64": "virt"}
+USUAL: Dict[str, str] = {"amd64": "q35", "arm64": "virt", "s390x": "s390-ccw-virtio"}
 """The name of the platform for a kernel, by Debian's name of its architecture."""
 
 ALL = tuple(PLATFORMS)
 PCI = ("q35", "virt")
+CCW = ("s390-ccw-virtio",)
 
 
 class Device(NamedTuple):
@@ -73,13 +79,13 @@ DEVICES: List[Device] = [
            platforms=ALL),
     Device("virtio-balloon-{bus},id=balloon0,free-page-reporting=on", platforms=ALL),
     Device("virtio-keyboard-{bus},id=keyboard0", platforms=ALL),
-    Device("virtio-mouse-{bus},id=mouse0"),
-    Device("virtio-tablet-{bus},id=tablet0"),
-    Device("virtio-gpu-{bus},id=gpu0"),
+    Device("virtio-mouse-{bus},id=mouse0", platforms=(*PCI, *CCW)),
+    Device("virtio-tablet-{bus},id=tablet0", platforms=(*PCI, *CCW)),
+    Device("virtio-gpu-{bus},id=gpu0", platforms=(*PCI, *CCW)),
     Device("virtio-crypto-{bus},id=crypto0,cryptodev=cryptodev0",
-           ["-object", "cryptodev-backend-builtin,id=cryptodev0"]),
+           ["-object", "cryptodev-backend-builtin,id=cryptodev0"], platforms=(*PCI, *CCW)),
     Device("virtio-9p-{bus},id=plan9,fsdev=share0,mount_tag=lab",
-           ["-fsdev", "local,id=share0,path={directory},security_model=none,readonly=on"]),
+           ["-fsdev", "local,id=share0,path={directory},security_model=none,readonly=on"], platforms=(*PCI, *CCW)),
     Device("virtio-pmem-{bus},id=pmem0,memdev=pmem-memory", ["-object", "memory-backend-ram,id=pmem-memory,size=16M"],
            platforms=["q35"]),
     Device("virtio-mem-{bus},id=mem0,memdev=mem-memory", ["-object", "memory-backend-ram,id=mem-memory,size=16M"]),
@@ -87,15 +93,20 @@ DEVICES: List[Device] = [
     # Its rings lie at DMA addresses: what the IOMMU's driver made up, or physical ones where there is no such driver.
     Device("virtio-rng-{bus},id=rng1,rng=random1,iommu_platform=on,disable-legacy=on",
            ["-object", "rng-random,id=random1,filename=/dev/urandom"]),
+    Device("virtio-rng-ccw,id=rng1,rng=random1,iommu_platform=on",
+           ["-object", "rng-random,id=random1,filename=/dev/urandom"], platforms=CCW),
     # A device of the years before virtio 1.0: its rings are of the guest's own byte order.
     Device("virtio-rng-{bus},id=rng2,rng=random2,disable-modern=on,disable-legacy=off",
            ["-object", "rng-random,id=random2,filename=/dev/urandom"], packed=False),
+    # The same on CCW, where that is the guest's own byte order for real.
+    Device("virtio-rng-ccw,id=rng2,rng=random2,max_revision=0",
+           ["-object", "rng-random,id=random2,filename=/dev/urandom"], packed=False, platforms=CCW),
     Device("virtio-rng-device,id=rng3,rng=random3", ["-object", "rng-random,id=random3,filename=/dev/urandom"],
            platforms=["virt"]),
     Device("vhost-user-vsock-{bus},id=vsock0,chardev=vsock-end",
            ["-chardev", "socket,id=vsock-end,path={sockets}/vsock"], other_end="vsock"),
     Device("vhost-user-fs-{bus},id=fs0,chardev=fs-end,tag=lab,num-request-queues=2",
-           ["-chardev", "socket,id=fs-end,path={sockets}/fs"], other_end="fs"),
+           ["-chardev", "socket,id=fs-end,path={sockets}/fs"], platforms=(*PCI, *CCW), other_end="fs"),
 ]
 """One of every virtio device, and some that are special."""
 

@@ -15,6 +15,7 @@ from drgn.helpers.linux.list import list_for_each_entry
 from drgn.helpers.linux.net import netdev_get_by_name, netdev_priv
 
 SECOND = 10**9
+VERSION_1 = 32
 WRAP = 1 << 15
 USED = 1 << 15
 AVAIL = 1 << 7
@@ -65,10 +66,19 @@ def is_packed(vq: drgn.Object) -> bool:
         return bool(vq.layout.value_() % 2)
 
 
+def shared(vq: drgn.Object, field: drgn.Object) -> int:
+    """A number on the ring: since virtio 1.0 it is little-endian, whatever the guest is."""
+    value, size = int(field.value_()), drgn.sizeof(field)
+    little = vq.prog_.platform.flags & drgn.PlatformFlags.IS_LITTLE_ENDIAN
+    if little or not vq.vq.vdev.features.value_() >> VERSION_1 & 1:
+        return value
+    return int.from_bytes(value.to_bytes(size, "big"), "little")
+
+
 def split(vq: drgn.Object) -> Dict[str, Any]:
     """A split ring; `posted`: indexes and heads from the used index on, `returned`: heads not consumed yet."""
     ring, num = vq.split.vring, vq.split.vring.num.value_()
-    avail, used, seen = ring.avail.idx.value_(), ring.used.idx.value_(), vq.last_used_idx.value_()
+    avail, used, seen = shared(vq, ring.avail.idx), shared(vq, ring.used.idx), vq.last_used_idx.value_()
     return {
         "layout": "split",
         "num": num,
@@ -77,11 +87,11 @@ def split(vq: drgn.Object) -> Dict[str, Any]:
         "last_used_idx": seen,
         "avail_idx": avail,
         "used_idx": used,
-        "used_event": ring.avail.ring[num].value_(),
-        "avail_event": drgn.cast("__u16 *", ring.used.ring[num].address_of_())[0].value_(),
+        "used_event": shared(vq, ring.avail.ring[num]),
+        "avail_event": shared(vq, drgn.cast("__u16 *", ring.used.ring[num].address_of_())[0]),
         "desc": vq.split.queue_dma_addr.value_(),
-        "posted": [[idx, ring.avail.ring[idx % num].value_()] for idx in between(used, avail)],
-        "returned": [ring.used.ring[idx % num].id.value_() for idx in between(seen, used)],
+        "posted": [[idx, shared(vq, ring.avail.ring[idx % num])] for idx in between(used, avail)],
+        "returned": [shared(vq, ring.used.ring[idx % num].id) for idx in between(seen, used)],
         "states": vq.split.desc_state,
     }
 
@@ -99,10 +109,10 @@ def packed(vq: drgn.Object) -> Dict[str, Any]:
     while len(returned) < num:
         place, lap = start % num, 1 - start // num % 2
         descriptor = ring.desc[place]
-        flags = descriptor.flags.value_()
+        flags = shared(vq, descriptor.flags)
         if not (bool(flags & USED) == bool(flags & AVAIL) == bool(lap)):
             break
-        returned.append(descriptor.id.value_())
+        returned.append(shared(vq, descriptor.id))
         start += vq.packed.desc_state[returned[-1]].num.value_()
     return {
         "layout": "packed",
@@ -112,8 +122,8 @@ def packed(vq: drgn.Object) -> Dict[str, Any]:
         "last_used_idx": position,
         "used_wrap_counter": bool(wrap),
         "event_flags_shadow": vq.packed.event_flags_shadow.value_(),
-        "driver_event": [ring.driver.off_wrap.value_(), ring.driver.flags.value_()],
-        "device_event": [ring.device.off_wrap.value_(), ring.device.flags.value_()],
+        "driver_event": [shared(vq, ring.driver.off_wrap), shared(vq, ring.driver.flags)],
+        "device_event": [shared(vq, ring.device.off_wrap), shared(vq, ring.device.flags)],
         "desc": vq.packed.ring_dma_addr.value_(),
         "returned": returned,
         "states": vq.packed.desc_state,

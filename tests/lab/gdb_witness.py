@@ -4,6 +4,7 @@ Takes $device (debugger.locate()) and prints one line of JSON.  Independent of t
 opinion on what its own walker reads: it imports nothing of it.
 """
 import json
+import os
 import re
 
 import gdb
@@ -45,11 +46,12 @@ def entries(first, following):
 
 def queues():
     gdb.execute("set $pci = (PCIDevice *) $device->parent_obj.parent_bus->parent")
-    on_pci = text("$pci->qdev.parent_obj.class->type->name").endswith("-pci")
+    bus = text("$pci->qdev.parent_obj.class->type->name").rsplit("-", 1)[-1]
+    interrupt = {"pci": vector, "ccw": indicator}.get(bus, dict)
     found = []
     while len(found) < QUEUES and number(f"$device->vq[{len(found)}].vring.num_default"):
         gdb.execute(f"set $one = &$device->vq[{len(found)}]")
-        found.append({**queue(), **(vector() if on_pci else {})})
+        found.append({**queue(), **interrupt()})
     return found
 
 
@@ -84,6 +86,26 @@ def vector():
         return {}
     return {"msix_control": number(f"*(unsigned int *) ($pci->msix_table + 16 * {place} + 12)"),
             "msix_pending": number(f"$pci->msix_pba[{place // 8}]") >> place % 8 & 1}
+
+
+def indicator():
+    """The queue's bit of those in the guest's memory by which a channel device makes adapter interrupts."""
+    place = number("$one->vector")
+    gdb.execute("set $ccw = (VirtioCcwDevice *) $device->parent_obj.parent_bus->parent")
+    if place == 0xFFFF or not number("(unsigned long) $ccw->indicators"):
+        return {}
+    area, bit = number("$ccw->indicators->addr"), number("$ccw->routes.adapter.ind_offset") + place
+    return {"indicator_area": area, "indicator_bit": bit, "indicator_set": memory(area + bit // 8) >> 7 - bit % 8 & 1,
+            "summary_set": memory(number("$ccw->summary_indicator->addr"))}
+
+
+def memory(physical):
+    """A byte of the guest's memory, which begins at 0 there and is a file to QEMU."""
+    folder = f"/proc/{gdb.selected_inferior().pid}/fd"
+    file = next(one for one in (f"{folder}/{name}" for name in os.listdir(folder)) if "/memfd:" in os.readlink(one))
+    with open(file, "rb") as ram:
+        ram.seek(physical)
+        return ram.read(1)[0]
 
 
 def block():

@@ -30,6 +30,9 @@ mount -t devtmpfs dev /dev
 for module in {modules}; do
     insmod /modules/$module || echo "LAB-ERROR cannot load $module"
 done
+for device in /sys/bus/ccw/devices/*/online; do
+    [ -e $device ] && echo 1 >$device
+done
 while [ ! -b /dev/$lab_disk ]; do sleep 0.1; done
 cpus=$(nproc)
 case $lab_disk in sd*) echo 3600 >/sys/block/$lab_disk/device/timeout ;; esac  # or Linux gives a request up after 30 s
@@ -74,7 +77,7 @@ report() {{
     read -r stat </sys/block/$lab_disk/stat
     irqs=
     while read -r irq counts; do
-        case "$counts" in *virtio*) count_irq $counts ;; esac
+        case "$counts" in *virtio*|*"Virtual I/O Devices AI") count_irq $counts ;; esac
     done </proc/interrupts
     counts=
     for counter in /run/writer*; do

@@ -27,6 +27,9 @@ Up to QEMU 10.1 the former is called in an iothread, and for disks up to 8.2 wit
 """
 EVENTFD = Moment(("event_notifier_set",), "e == &$queue->guest_notifier")
 """It has decided for one, and is to raise it."""
+ADAPTER = Moment(("css_adapter_interrupt",), "1")
+"""Of a channel device: it has set its bits in the guest's memory, and is to have the handler called.  Of all devices:
+the disk under test is the only one that is busy."""
 UNSEEN = "*(uint16_t *) ((char *) $queue->vring.caches->avail.ptr + 2) != $queue->last_avail_idx"
 """The kick is for something new: the device may have come upon its request before the kick arrived."""
 
@@ -53,6 +56,11 @@ def lost_interrupt(machine: Machine) -> int:
 def lost_interrupt_eventfd(machine: Machine) -> int:
     """The decision to notify is made and noted, and the eventfd is not written.  Returns how many were dropped."""
     return _drop(machine, EVENTFD)
+
+
+def lost_adapter_interrupt(machine: Machine) -> int:
+    """A channel device's bits are set, and the guest's CPUs are not interrupted.  Returns how many were dropped."""
+    return _drop(machine, ADAPTER)
 
 
 def lost_kick(machine: Machine) -> int:

@@ -1,4 +1,4 @@
-"""Debian's cloud kernels with their debug information, and the modules that the lab's guests load."""
+"""Debian's kernels with their debug information, cloud ones where there are, and the modules that guests load."""
 import lzma
 import pathlib
 import platform
@@ -8,7 +8,7 @@ from typing import Dict, Iterable, List, NamedTuple
 
 from . import packages
 
-DISK_MODULES = ("virtio_pci", "virtio_blk", "qemu_fw_cfg")
+DISK_MODULES = ("virtio_pci", "virtio_ccw", "virtio_blk", "qemu_fw_cfg")
 """What a guest needs that has but disks."""
 
 ALL_MODULES = (*DISK_MODULES, "virtio_mmio", "virtio_net", "virtio_scsi", "sd_mod", "virtio_console", "virtio_rng",
@@ -29,6 +29,8 @@ class Source(NamedTuple):
     suite: str
     series: str
     architecture: str = "amd64"
+    flavour: str = "cloud-"
+    """What comes before the architecture in the names of its packages."""
 
 
 SOURCES: Dict[str, Source] = {
@@ -37,6 +39,7 @@ SOURCES: Dict[str, Source] = {
     "6.12": Source("trixie", "6.12."),
     "7.2": Source("sid", ""),  # whatever is newest; 7.2 is what it was when this was written
     "6.1-arm64": Source("bookworm", "6.1.", "arm64"),
+    "6.1-s390x": Source("bookworm", "6.1.", "s390x", flavour=""),
 }
 DEFAULT = "6.1"
 
@@ -102,7 +105,7 @@ def _unpack(source: Source, work: pathlib.Path) -> str:
     The lists of a suite may name packages that its archive no longer has.
     """
     archive = packages.Archive(source.suite, _foreign(source))
-    ending = f"-cloud-{source.architecture}-dbg"
+    ending = f"-{source.flavour}{source.architecture}-dbg"
     problems = []
     for debug in archive.names(f"linux-image-{source.series}", ending):
         image = debug[:-len("-dbg")]

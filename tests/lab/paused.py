@@ -17,9 +17,10 @@ PATIENCE = 120.0
 class Paused:
     """The QEMU, with the memory that the words of its command line give it.  Leaving the context kills it."""
 
-    def __init__(self, directory: pathlib.Path, *words: str) -> None:
+    def __init__(self, directory: pathlib.Path, *words: str, qemu: str = qemu_build.DEFAULT,
+                 target: str = "x86_64") -> None:
         self.directory = directory
-        self.binary = qemu_build.qemu()
+        self.binary = qemu_build.qemu(qemu, target)
         self._socket = directory / "qmp"
         firmware = [word for path in FIRMWARE for word in ("-L", path)]
         self._command: Sequence[str] = [
@@ -53,6 +54,11 @@ class Paused:
         qmp.command("dump-guest-memory", paging=False, protocol=f"file:{path}")
         qmp.close()
         return path
+
+    @property
+    def socket(self) -> pathlib.Path:
+        """Its QMP socket, which takes one client at a time."""
+        return self._socket
 
     @property
     def pid(self) -> int:

@@ -71,6 +71,12 @@ def eventfd_lost(seen: Truth, _: Capture) -> None:
     assert noted(seen), "the device's own account is not clean"
 
 
+def adapter_interrupt_lost(seen: Truth, _: Capture) -> None:
+    _completed(seen)
+    assert noted(seen), "the device's own account is not clean"
+    assert seen.host.indicator_set and seen.host.summary_set, "the indicators do not wait for the handler"
+
+
 def kick_lost(seen: Truth, _: Capture) -> None:
     host, guest = seen.host, seen.guest
     _hung(seen)

@@ -13,7 +13,8 @@ class Report(NamedTuple):
     stat: Tuple[int, ...]
     """/sys/block/vdb/stat, field by field."""
     interrupts: Dict[str, int]
-    """From the name in /proc/interrupts ("virtio1-req.0") to the count over all CPUs."""
+    """From the name in /proc/interrupts ("virtio1-req.0") to the count over all CPUs; on s390x there is but one for all
+    virtio devices, "AI"."""
     writers: Tuple[int, ...]
     """Bursts that each writer has finished."""
 
@@ -36,7 +37,7 @@ def parse(console: str) -> List[Report]:
 def _report(match: "re.Match[str]") -> Report:
     uptime, reads, writes, stat, irqs, writers = match.groups()
     interrupts = {}
-    for entry in irqs.split(","):
+    for entry in filter(None, irqs.split(",")):
         _, name, count = entry.split(":")
         interrupts[name] = int(count)
     return Report(float(uptime), int(reads), int(writes), _numbers(stat), interrupts, _numbers(writers))

@@ -43,7 +43,7 @@ def make(name: str, directory: pathlib.Path, commands: Sequence[str] = (), optio
     `options` are those of the machine, if not the scene's own.
     Raises AssertionError if the independent evidence says that the scene is not what its name says.
     """
-    scene = SCENES[name]
+    scene = ALL[name]
     with Machine(directory, options or scene.options) as machine:
         before = scene.produce(machine)
         report = machine.truth()
@@ -109,6 +109,15 @@ SCENES: Dict[str, Scene] = {
 }
 
 
+ELSEWHERE: Dict[str, Scene] = {
+    "lost-adapter-interrupt": Scene("completed, and the indicators of a channel device set without an interrupt",
+                                    produce.hang(inject.lost_adapter_interrupt), proof.adapter_interrupt_lost,
+                                    quiet=True, options=Options(kernel="6.1-s390x")),
+}
+"""What only another machine than the usual one has."""
+
+ALL: Dict[str, Scene] = {**SCENES, **ELSEWHERE}
+
 ALSO: Dict[str, Tuple[str, ...]] = {
     "5.2": tuple(SCENES),
     "10.0": tuple(SCENES),
@@ -128,7 +137,7 @@ def describe(made: Made) -> str:
     """What was made, in a few lines."""
     seen, linux = made.truth, made.capture.kernel
     lines = [
-        f"{made.name}: {SCENES[made.name].summary}",
+        f"{made.name}: {ALL[made.name].summary}",
         f"  {_device(seen)}",
         f"  {_driver(seen.guest)}",
         *(f"  in flight: {request}" for request in seen.guest.in_flight),
@@ -156,15 +165,16 @@ def _driver(guest: GuestState) -> str:
 def main(words: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m tests.lab.scenes", formatter_class=argparse.RawTextHelpFormatter,
                                      description="Hang a real virtual machine's /dev/vdb, and capture both sides.",
-                                     epilog="\n".join(f"{name:24}{scene.summary}" for name, scene in SCENES.items()))
-    parser.add_argument("name", metavar="SCENE", choices=sorted(SCENES))
+                                     epilog="\n".join(f"{name:24}{scene.summary}" for name, scene in ALL.items()))
+    parser.add_argument("name", metavar="SCENE", choices=sorted(ALL))
     parser.add_argument("--out", metavar="DIR", type=pathlib.Path, required=True)
     parser.add_argument("--gdb", metavar="COMMAND", action="append", default=[], help="to run at the moment of capture")
-    parser.add_argument("--kernel", choices=sorted(kernel.SOURCES), default=kernel.DEFAULT)
+    parser.add_argument("--kernel", choices=sorted(kernel.SOURCES), help="if not the scene's own")
     parser.add_argument("--qemu", choices=sorted(qemu_build.SOURCES), default=qemu_build.DEFAULT)
     options = parser.parse_args(words)
     start = time.monotonic()
-    machine = SCENES[options.name].options._replace(kernel=options.kernel, qemu=options.qemu)
+    machine = ALL[options.name].options
+    machine = machine._replace(kernel=options.kernel or machine.kernel, qemu=options.qemu)
     made = make(options.name, options.out.resolve(), options.gdb, machine)
     print(describe(made))
     print(f"  made in {time.monotonic() - start:.1f} s")

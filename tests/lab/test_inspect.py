@@ -356,6 +356,29 @@ def test_a_guest_of_aarch64(tmp_path: pathlib.Path) -> None:
     assert done.status == 1 and "lost-interrupt" in done.out, done.err
 
 
+@pytest.mark.matrix
+def test_a_guest_of_s390x(tmp_path: pathlib.Path) -> None:
+    """Big-endian, and with adapter interrupts; registers of its CPUs are not read."""
+    with Machine(tmp_path / "vm", Options(kernel="6.1-s390x")) as machine:
+        machine.wait_load()
+        inject.lost_adapter_interrupt(machine)
+        capture = take(machine)
+        running = vqcheck("inspect", "--pid", machine.pid, *debug_info(capture), "vdb")
+        machine.qmp.command("stop")
+        machine.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{tmp_path / 'qemus'}")
+        ours = dump(tmp_path / "ours", "--pid", machine.pid)
+    found = dump(tmp_path / "guest.elf", "--core", capture.core)
+    assert found.done.status == 0 and "registers of s390x guests are not read" in found.done.err
+    with open(capture.vmcore, "rb") as file:
+        file.seek(vmcore.RAM_OFFSET)
+        assert file.read() == _memory(found)
+    assert [one[:2] for one in Dumped(tmp_path / "qemus", ours.done).loads()] == [one[:2] for one in ours.loads()]
+    assert sides.guest_by_drgn(capture._replace(vmcore=found.path)).snapshot.devices == sides.guest_by_drgn(
+        capture).snapshot.devices
+    for done in (inspect(capture, "vdb"), running):
+        assert done.status == 1 and "indicator-not-seen" in done.out, done.err
+
+
 def _without_fpvalid(note: Tuple[bytes, int, bytes]) -> Tuple[bytes, int, bytes]:
     """pr_fpvalid says whether floating-point registers follow: QEMU writes them, and nobody needs them."""
     return (*note[:2], note[2][:384]) if note[0] == b"CORE\0" else note

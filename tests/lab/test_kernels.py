@@ -2,7 +2,7 @@
 import pathlib
 import shutil
 import tempfile
-from typing import Iterator, NamedTuple
+from typing import Iterator, List, NamedTuple
 
 import pytest
 
@@ -13,12 +13,17 @@ from vqcheck.check.judge import judge
 from . import sides
 from .keep import keep
 from .kernel import DEFAULT, SOURCES
-from .scenes import SCENES, Made, make
+from .scenes import ALL, ELSEWHERE, Made, make
 from .sides import Side
 
 pytestmark = [pytest.mark.lab, pytest.mark.matrix]
 
 NAMES = ("lost-interrupt", "healthy")
+
+
+def names(kernel: str) -> List[str]:
+    """The scenes that are made on a kernel besides the default one."""
+    return [*NAMES, *(name for name, scene in ELSEWHERE.items() if scene.options.kernel == kernel)]
 
 
 class Seen(NamedTuple):
@@ -30,13 +35,13 @@ class Seen(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=[f"{kernel}: {name}" for kernel in SOURCES if kernel != DEFAULT
-                                        for name in NAMES])
+                                        for name in names(kernel)])
 def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
     """Every kernel and scene in turn; test_scenes.py has those of the default kernel."""
     kernel, name = request.param.split(": ")
     directory = pathlib.Path(tempfile.mkdtemp(prefix="vqcheck-lab-"))
     try:
-        made = make(name, directory, sides.live_commands(directory), SCENES[name].options._replace(kernel=kernel))
+        made = make(name, directory, sides.live_commands(directory), ALL[name].options._replace(kernel=kernel))
         guest, host = sides.guest_by_drgn(made.capture), sides.live(directory)
         keep(f"kernels/{kernel}/{name}", {"guest.vqcap": guest.vqcap, "host.vqcap": host.vqcap,
                                           "truth.json": directory / "truth.json", **EXPECTED[name].file(directory)})

@@ -200,6 +200,9 @@ def _taken(queue: Queue, head: int) -> int:
 
 
 def test_interrupts_are_those_of_proc_interrupts(read: Read) -> None:
+    if read.cell.capture.kernel.architecture == "s390x":  # one line there for all virtio devices
+        cell_facts.check_indicators(read.guest, read.host)
+        return
     named = read.cell.survey.interrupts
     found = [queue.irq for device in read.guest.devices for queue in device.queues if queue.irq]
     assert len(found) > len(read.guest.devices)

@@ -29,6 +29,7 @@ from . import debugger, inject, sides
 from .bare import Bare
 from .capture import Capture, take
 from .keep import keep
+from .kernel import DEFAULT
 from .qmp import Qmp
 from .sides import ROOT
 from .thread import stopped
@@ -106,12 +107,14 @@ TOLD_OF_A_DISK = {
 }
 
 
-@BOTH
-def test_a_lost_kick_as_gdb_reads_it(directory: pathlib.Path, qemu: str) -> None:
-    with Machine(directory, Options(qemu=qemu)) as machine:
+@pytest.mark.parametrize("qemu, kernel", [("7.2", DEFAULT), ("10.0", DEFAULT),
+                                          pytest.param("7.2", "6.1-s390x", marks=pytest.mark.matrix)])
+def test_a_lost_kick_as_gdb_reads_it(directory: pathlib.Path, qemu: str, kernel: str) -> None:
+    with Machine(directory, Options(qemu=qemu, kernel=kernel)) as machine:
         machine.wait_load()
         inject.lost_kick(machine)
-        asked = ask(machine, "virtio-disk1", block=True, record=f"{qemu}-lost-kick")
+        name = f"{qemu}-lost-kick" if kernel == DEFAULT else f"{qemu}-lost-kick-s390x"
+        asked = ask(machine, "virtio-disk1", block=True, record=name)
         witness = by_gdb(machine, "virtio-disk1")
         capture = take(machine)
     assert asked.snapshot.capture.warnings is None, "a hung queue does not move"

@@ -210,7 +210,7 @@ class Machine:
                    "-smp", str(options.cpus), "-m", memory,
                    "-object", f"memory-backend-memfd,id=ram,size={options.memory_mb}M,share=on",
                    "-accel", "tcg,tb-size=16", "-nodefaults", "-no-user-config", "-display", "none",
-                   "-device", "vmcoreinfo", "-serial", f"file:{self.console_log}",
+                   *(("-device", "vmcoreinfo") if platform.fw_cfg else ()), "-serial", f"file:{self.console_log}",
                    "-qmp", f"unix:{self._sockets.name}/qmp,server=on,wait=off",
                    "-qmp", f"unix:{self.free_qmp},server=on,wait=off",
                    "-monitor", f"unix:{self.monitor},server=on,wait=off",
@@ -219,8 +219,9 @@ class Machine:
             command += ["-L", path]
         command += self._disks()
         if options.network:
-            command += ["-netdev", "user,id=net0,ipv6=off",
-                        "-device", disks.rings(options, "virtio-net-pci,id=nic0,netdev=net0,romfile=")]
+            no_rom = ",romfile=" if platform.bus == "pci" else ""
+            command += ["-netdev", "user,id=net0,ipv6=off", "-device",
+                        disks.rings(options, f"virtio-net-{platform.bus},id=nic0,netdev=net0{no_rom}")]
         if options.devices:
             command += devices.words(self.platform_name, options.packed, str(self.directory), self._sockets.name,
                                      options.qemu)

@@ -12,11 +12,12 @@ NOTE_NAME = b"VMCOREINFO\0"
 NOTE_LIMIT = 1 << 16
 TEXT_START = b"OSRELEASE="
 
-ELF_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
-PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
-NOTE_HEADER = struct.Struct("<III")
+ELF_HEADER = "16sHHIQQQIHHHHHH"
+PROGRAM_HEADER = "IIQQQQQQ"
+NOTE_HEADER = "III"
 ET_CORE, PT_LOAD, PT_NOTE = 4, 1, 4
-EM = {"amd64": 62, "arm64": 183}
+EM = {"amd64": 62, "arm64": 183, "s390x": 22}
+BIG_ENDIAN = ("s390x",)
 
 
 def finish(path: pathlib.Path, architecture: str = "amd64", ram_start: int = 0) -> None:
@@ -24,29 +25,32 @@ def finish(path: pathlib.Path, architecture: str = "amd64", ram_start: int = 0) 
 
     The RAM must be one piece from the guest-physical address `ram_start`: on q35 that is 0, for up to 2 GB.
     """
+    big = architecture in BIG_ENDIAN
+    elf_header, program_header, note_header = (struct.Struct((">" if big else "<") + form) for form in (
+        ELF_HEADER, PROGRAM_HEADER, NOTE_HEADER))
     with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
-        note = _vmcoreinfo(memory)
+        note = _vmcoreinfo(memory, note_header)
         size = len(memory) - RAM_OFFSET
-        first = ELF_HEADER.size + 2 * PROGRAM_HEADER.size
-        identity = b"\x7fELF" + bytes((2, 1, 1)) + bytes(9)  # 64 bits, little-endian, version 1
+        first = elf_header.size + 2 * program_header.size
+        identity = b"\x7fELF" + bytes((2, 2 if big else 1, 1)) + bytes(9)  # 64 bits, byte order, version 1
         memory[:first + len(note)] = b"".join((
-            ELF_HEADER.pack(identity, ET_CORE, EM[architecture], 1, 0, ELF_HEADER.size, 0, 0,
-                            ELF_HEADER.size, PROGRAM_HEADER.size, 2, 0, 0, 0),
-            PROGRAM_HEADER.pack(PT_NOTE, 0, first, 0, 0, len(note), len(note), 0),
-            PROGRAM_HEADER.pack(PT_LOAD, 0, RAM_OFFSET, 0, ram_start, size, size, 0),
+            elf_header.pack(identity, ET_CORE, EM[architecture], 1, 0, elf_header.size, 0, 0,
+                            elf_header.size, program_header.size, 2, 0, 0, 0),
+            program_header.pack(PT_NOTE, 0, first, 0, 0, len(note), len(note), 0),
+            program_header.pack(PT_LOAD, 0, RAM_OFFSET, 0, ram_start, size, size, 0),
             note,
         ))
 
 
-def _vmcoreinfo(memory: mmap.mmap) -> bytes:
+def _vmcoreinfo(memory: mmap.mmap, note_header: struct.Struct) -> bytes:
     """The note in which Linux says where its symbols are (KASLR moves them).
 
     It stands in RAM as a whole ELF note, and its text a second time without a header; only the note will do.
     """
     position = memory.find(NOTE_NAME, RAM_OFFSET)
     while position >= 0:
-        start = position - NOTE_HEADER.size
-        name_size, text_size, _ = NOTE_HEADER.unpack(memory[start:position])
+        start = position - note_header.size
+        name_size, text_size, _ = note_header.unpack(memory[start:position])
         text = position + _padded(len(NOTE_NAME))
         end = text + _padded(text_size)
         if name_size == len(NOTE_NAME) and text_size <= NOTE_LIMIT and memory[text:end].startswith(TEXT_START):

@@ -258,7 +258,7 @@ def _no_pairs(guest: Snapshot, host: Snapshot) -> List[str]:
             return [f"the {snapshot.side}'s snapshot holds no queue"]
     ours = ", ".join(device.name for device in guest.devices) or "no device"
     theirs = ", ".join(device.name for device in host.devices) or "no device"
-    return [f"the guest's snapshot holds {ours}, the host's {theirs}; neither ring addresses nor PCI addresses match: "
+    return [f"the guest's snapshot holds {ours}, the host's {theirs}; neither ring addresses nor bus addresses match: "
             "they are of different devices, different VMs or different boots"]
 
 

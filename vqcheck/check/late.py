@@ -73,7 +73,7 @@ def interrupt(case: Case) -> Finding:
         return Late(case.returned, what, lasts, excuse, _lasting(lasts), requests)
     late = Late(case.returned, what, lasts, None, [], requests)
     mover = None if case.vhost else case.interrupt_mover
-    return _under_way(case, late, mover, _in_guest_notifier(case), certain=False)
+    return _under_way(case, late, mover, _in_guest_notifier(case) or _in_indicators(case), certain=False)
 
 
 def _in_guest_notifier(case: Case) -> Optional[str]:
@@ -85,6 +85,13 @@ def _in_guest_notifier(case: Case) -> Optional[str]:
             not (standing.at_rest or standing.waking or standing.busy_in):
         return None
     return f"the guest notifier, fd {notifier.fd}, is written, and QEMU's main loop is about to read it"
+
+
+def _in_indicators(case: Case) -> Optional[str]:
+    """That the interrupt lies in the bit by which a channel device makes one, and that its handler is about to come."""
+    if not case.peek("indicator.set"):
+        return None
+    return "its indicator bit is set, and the guest's handler is about to come to it"
 
 
 def _unconsumed(queue: Queue) -> Any:

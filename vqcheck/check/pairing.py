@@ -1,7 +1,7 @@
 """Which queue of the guest is which queue of the host.
 
-By the ring's addresses first: they can't be equal by chance.  Where a side does not know them, by PCI address and
-queue index.  Linear in the number of queues.
+By the ring's addresses first: they can't be equal by chance.  Where a side does not know them, by the address on
+their bus and queue index.  Linear in the number of queues.
 """
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 

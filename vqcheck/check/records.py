@@ -4,7 +4,7 @@ A fact that is not known raises Unknown with the reason when it is asked for; a 
 judged, and never false.
 """
 import functools
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from ..snapshot.model import Device, Queue, Snapshot
 from ..virtio import devices, features
@@ -12,7 +12,8 @@ from .pairing import Pair
 from .unknown import Unknown, find
 
 ROOTS: Dict[str, Tuple[str, str, int]] = {
-    **dict.fromkeys(("driver", "irq", "napi", "tx_queue", "used", "in_flight"), ("guest_queue", "the guest's", 0)),
+    **dict.fromkeys(("driver", "irq", "indicator", "napi", "tx_queue", "used", "in_flight"),
+                    ("guest_queue", "the guest's", 0)),
     **dict.fromkeys(("device", "notify", "held", "available"), ("host_queue", "the host's", 0)),
     "guest": ("guest_device", "the guest's device", 1), "host": ("host_device", "the host's device", 1),
     "qemu": ("host_snapshot", "the host's", 0), "threads": ("host_snapshot", "the host's", 0),
@@ -66,6 +67,12 @@ class Records:
             return None
 
     # What kind of queue it is
+
+    @functools.cached_property
+    def bus(self) -> Optional[str]:
+        """The bus that the device is on: pci, mmio or ccw; None where neither side knows."""
+        place = self.host_device.bus or self.guest_device.bus
+        return place.type if place else None
 
     @functools.cached_property
     def negotiated(self) -> int:

@@ -17,6 +17,10 @@ def blocked(case: Case) -> Optional[str]:
     """Why no interrupt of the queue arrives, whoever sends it; None where nothing is seen to stop it."""
     irq, notify = case.guest_queue.irq, case.host_queue.notify
     msix = notify.msix if notify else None
+    if indicators_differ(case):
+        return "QEMU sets another indicator bit than the driver looks at"
+    if case.peek("indicator.set") and case.peek("indicator.summary"):
+        return "the summary indicator is set, and until the guest clears it QEMU makes no adapter interrupt"
     if irq is not None and irq.depth:
         return f"the guest has irq {irq.number} disabled"
     if notify is not None and notify.vector == NO_VECTOR:
@@ -26,6 +30,12 @@ def blocked(case: Case) -> Optional[str]:
     if msix is not None and msix.enabled and (msix.masked or msix.function_masked):
         return "the queue's MSI-X vector is masked"
     return None
+
+
+def indicators_differ(case: Case) -> bool:
+    """Whether a channel device has another indicator bit for the queue than its driver."""
+    mine, yours = case.guest_queue.indicator, case.host_queue.indicator
+    return mine is not None and yours is not None and mine[:3] != yours[:3]
 
 
 def one_more(case: Case) -> Optional[str]:
@@ -95,8 +105,10 @@ def inject(case: Case) -> List[str]:
     irq = case.guest_queue.irq
     if irq is not None:
         found.append(f"in the guest, if debugfs has it: echo trigger > /sys/kernel/debug/irq/irqs/{irq.number}")
-    found.append("if the irq count then rises but last_used_idx does not move, the guest is to blame; if I/O resumes, "
-                 "the loss of the notification is proven and no data is lost")
+    if found:
+        count = "count of VAI in the guest's /proc/interrupts" if case.bus == "ccw" else "irq count"
+        found.append(f"if the {count} then rises but last_used_idx does not move, the guest is to blame; if I/O "
+                     "resumes, the loss of the notification is proven and no data is lost")
     return found
 
 

@@ -16,6 +16,7 @@ TYPES: Dict[str, Tuple[str, ...]] = {
     "virtio_pci_modern_dev": ("struct virtio_pci_modern_device", "struct virtio_pci_common_cfg"),
     "virtio_pci_legacy_dev": ("struct virtio_pci_legacy_device",),
     "virtio_mmio": ("struct virtio_mmio_device", "struct virtio_mmio_vq_info"),
+    "virtio_ccw": ("struct virtio_ccw_device", "struct vcdev_dma_area", "struct airq_info"),
     "virtio_blk": ("struct virtio_blk", "struct virtio_blk_vq", "struct virtblk_req"),
     "virtio_scsi": ("struct virtio_scsi", "struct virtio_scsi_vq", "struct virtio_scsi_cmd",
                     "struct virtio_scsi_ctrl_tmf_req", "struct virtio_scsi_event_node",

@@ -21,6 +21,8 @@ KERNEL_TYPES = (
     "struct irq_chip", "struct irq_data", "struct irq_desc", "struct irqaction", "struct msi_desc", "struct msi_msg",
     # virtio
     "struct virtio_device", "struct virtqueue",
+    # Adapter interrupts of s390
+    "struct airq_struct", "struct airq_iv",
     # Block layer
     "struct block_device", "struct gendisk", "struct request", "struct request_queue", "struct blk_mq_ctx",
     "struct blk_mq_hw_ctx", "struct blk_mq_tags", "struct blk_mq_tag_set", "struct sbitmap", "struct sbitmap_queue",

@@ -15,6 +15,7 @@ from ..target.view import View, container_of
 from ..virtio import devices
 from . import packed_ring, split_ring
 from .drivers import Driver
+from .indicators import NO_IRQ, indicator, on_ccw
 from .irqs import Irqs
 from .rings import IN_ORDER, PACKED, layout_bits
 from .transport import msix_vector
@@ -48,16 +49,18 @@ def read_queue(target: Target, virtqueue: int, count: Optional[int], context: De
     common = View(target, "struct virtqueue", virtqueue)
     absent = Absences()
     index = common.uint("index")
-    irq, why = context.irqs.of_queue(virtqueue, context.virtio_device)
-    if irq is None:
-        absent["irq"] = NO_CALLBACK if common.pointer("callback") == 0 else why or "not known"
+    irq = bit = None
+    if on_ccw(context.driver.device):
+        absent["irq"] = NO_CALLBACK if common.pointer("callback") == 0 else NO_IRQ
+        bit = absent.take("indicator", indicator, target, context.driver.device, virtqueue, index)
     else:
-        irq = _with_vector(target, irq, context, virtqueue, index)
+        irq = _irq(target, common, context, absent)
     queue = Queue(
         queue_index=index & 0xFFFF,
         name=absent.take("name", common.string, "name"),
         role=devices.queue_role(context.device_id, index, count, context.features),
         irq=irq,
+        indicator=bit,
     )
     try:
         outer = View(target, "struct vring_virtqueue",
@@ -70,10 +73,15 @@ def read_queue(target: Target, virtqueue: int, count: Optional[int], context: De
     return context.driver.about_queue(queue._replace(absent=dict(absent)))
 
 
-def _with_vector(target: Target, irq: Irq, context: DeviceContext, virtqueue: int, index: int) -> Irq:
-    absent = Absences(irq.absent)
-    vector = absent.take("vector", msix_vector, target, context.driver.device, virtqueue, index)
-    return irq._replace(vector=vector, absent=dict(absent))
+def _irq(target: Target, common: View, context: DeviceContext, absent: Absences) -> Optional[Irq]:
+    """The queue's interrupt with its vector, or None with the reason noted."""
+    irq, why = context.irqs.of_queue(common.address, context.virtio_device)
+    if irq is None:
+        absent["irq"] = NO_CALLBACK if common.pointer("callback") == 0 else why or "not known"
+        return None
+    lacking = Absences(irq.absent)
+    vector = lacking.take("vector", msix_vector, target, context.driver.device, common.address, common.uint("index"))
+    return irq._replace(vector=vector, absent=dict(lacking))
 
 
 def _ring(target: Target, outer: View, queue: Queue, context: DeviceContext, absent: Absences) -> Queue:

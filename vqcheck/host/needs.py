@@ -17,7 +17,7 @@ TYPES = (
     "struct VirtIODevice", "struct VirtQueue", "struct VirtQueueElement", "struct VRingMemoryRegionCaches",
     "struct VirtioBusState", "struct PCIDevice", "struct PCIBus", "struct PXBDev", "struct SysBusDevice",
     "struct VirtIOPCIProxy", "struct VirtIOPCIQueue", "VirtIOIRQFD", "struct VirtIOMMIOProxy",
-    "struct VirtIOMMIOQueue", "struct CcwDevice", "struct SubchDev",
+    "struct VirtIOMMIOQueue", "struct CcwDevice", "struct VirtioCcwDevice", "struct SubchDev", "struct IndAddr",
     # KVM, vhost
     "struct KVMState", "struct kvm_irq_routing", "struct kvm_irq_routing_entry",
     "struct vhost_dev", "struct vhost_virtqueue", "struct VhostOps",

@@ -12,6 +12,7 @@ from .clock import Clock
 from .kvm import Routes
 from .loop_state import loop_state
 from .loops import Loops
+from .memory import GuestMemory, guest_memory
 from .qobject import enum_name, static_pointer, type_names
 from .stacks import Stacks
 from .threads import thread_states
@@ -33,6 +34,14 @@ class Process:
         self.routes = Routes(target)
         self.stacks = Stacks(target)
         self._waiting: Optional[Dict[int, str]] = None
+        self._memory: Optional[GuestMemory] = None
+
+    @property
+    def memory(self) -> GuestMemory:
+        """The guest's memory.  Raises TargetError."""
+        if self._memory is None:
+            self._memory = guest_memory(self.target)
+        return self._memory
 
     @property
     def waiting(self) -> Dict[int, str]:

@@ -41,7 +41,7 @@ class Transport:
         if self.kind == MMIO:
             return Bus(MMIO, f"{self._mmio_base():#x}")
         if self.kind == CCW:
-            return Bus(CCW, _ccw_address(View(self.target, "struct CcwDevice", self.proxy)))
+            return Bus(CCW, _ccw_address(self.subchannel()))
         return Bus(self.kinds[0])
 
     def pci_device(self) -> View:
@@ -49,6 +49,16 @@ class Transport:
         if self.kind != PCI:
             raise NotSupported(f"not applicable: the device is on {self.kind or self.kinds[0]}, not on PCI")
         return View(self.target, "struct PCIDevice", self.proxy)
+
+    def ccw_device(self) -> View:
+        """struct VirtioCcwDevice.  Raises NotSupported for a device that is not on CCW."""
+        if self.kind != CCW:
+            raise NotSupported(f"not applicable: the device is on {self.kind or self.kinds[0]}, not on CCW")
+        return View(self.target, "struct VirtioCcwDevice", self.proxy)
+
+    def subchannel(self) -> View:
+        """struct SubchDev of a device on CCW."""
+        return View(self.target, "struct CcwDevice", self.proxy).follow("struct SubchDev", "sch")
 
     def _mmio_base(self) -> int:
         """Where the first of its register windows lies: the first member of the first entry of an array."""
@@ -103,8 +113,7 @@ def _bus_number(device: View) -> int:
     raise Corrupt("the bus that the device is on belongs to neither a bridge nor an expander")
 
 
-def _ccw_address(device: View) -> str:
-    channel = device.follow("struct SubchDev", "sch")
+def _ccw_address(channel: View) -> str:
     return f"0.{channel.uint('ssid'):x}.{channel.uint('devno'):04x}"
 
 

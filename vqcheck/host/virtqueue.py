@@ -11,8 +11,11 @@ from ..target.target import Target
 from ..target.view import View
 from ..virtio import devices, features, packed, split
 from .context import DeviceContext
+from .indicators import indicator
+from .msix import NO_VECTOR
 from .notify import notify
 from .ring import read_packed, read_split
+from .transport import CCW
 
 NOT_PACKED = "not applicable: the ring is split"
 NOT_SPLIT = "not applicable: the ring is packed"
@@ -31,6 +34,10 @@ def read_queue(target: Target, queue: View, index: int, count: int, context: Dev
         notify=notify(target, queue, index, context),
         held=absent.take("held", context.model.held, index, device.inuse),
     )
+    if context.transport is not None and context.transport.kind == CCW:
+        vector = record.notify.vector if record.notify else None
+        record = record._replace(indicator=absent.take(
+            "indicator", indicator, context.process, context.transport, NO_VECTOR if vector is None else vector))
     absent["ring" if is_packed else "packed"] = NOT_SPLIT if is_packed else NOT_PACKED
     num = absent.take("size", _size, queue, is_packed)
     rings = absent.take("rings", _rings, queue, context)

@@ -5,7 +5,7 @@ from ..snapshot.driver_model import GuestDevice
 from ..snapshot.kernel_model import NetDevice
 from ..snapshot.model import Device, Queue
 from ..virtio.devices import POSTED
-from . import guest_block, guest_irq, guest_notes, guest_packed, guest_requests
+from . import guest_block, guest_irq, guest_notes, guest_packed, guest_requests, indicators
 from .escape import escape, shortened
 from .guest_facts import callbacks_on, kind_of, last_used, next_avail, place
 from .guest_says import sentences
@@ -48,7 +48,7 @@ def blocks(device: Device) -> List[str]:
     for queue in device.queues:
         if kind_of(device, queue) != POSTED:
             found += guest_packed.descriptors(queue)
-    found += guest_block.blocks(device) + guest_irq.block(device)
+    found += guest_block.blocks(device) + guest_irq.block(device) + indicators.block(device)
     found.append("\n".join(line for title, said in _said(device) for line in [title, *said]))
     return found
 

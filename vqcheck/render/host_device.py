@@ -3,7 +3,7 @@ from typing import Any, List, Optional, Sequence
 
 from ..snapshot.device_model import HostDevice, Notifier, Notify
 from ..snapshot.model import Device, Queue, Snapshot
-from . import host_held, host_says
+from . import host_held, host_says, indicators
 from .host_facts import position
 from .tables import table
 from .words import (
@@ -51,6 +51,7 @@ def blocks(snapshot: Snapshot, device: Device) -> List[str]:
                      + "\n".join(wrapped(PACKED_LEGEND)))
     if device.queues:
         found.append(table([notification_row(queue) for queue in device.queues], NOTIFICATION))
+    found += indicators.block(device)
     found += host_held.blocks(device)
     said = [line for sentence in host_says.of_device(part) for line in bullet(sentence)]
     if said:

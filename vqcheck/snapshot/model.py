@@ -15,6 +15,7 @@ from .kernel_model import Irq, Napi, TxQueue
 from .kinds import U8, U16, U32, U64, Hex
 from .loop_model import QemuState
 from .request_model import Request, UsedEntry
+from .transport_model import Indicator
 
 SCHEMA_VERSION = 3
 
@@ -222,6 +223,7 @@ class Queue(NamedTuple):
     driver: the driver's private state; guest side only.
     device: the device's private state; host side only.
     irq: the interrupt, as the guest kernel sees it.
+    indicator: the bit by which a channel device interrupts for it, as this side has it; on CCW only.
     napi: the NAPI context that serves it; guest side, network devices only.
     tx_queue: the network stack's side of a transmit queue; guest side only.
     notify: the notifiers, as QEMU has them.
@@ -243,6 +245,7 @@ class Queue(NamedTuple):
     driver: Optional[DriverState] = None
     device: Optional[DeviceState] = None
     irq: Optional[Irq] = None
+    indicator: Optional[Indicator] = None
     napi: Optional[Napi] = None
     tx_queue: Optional[TxQueue] = None
     notify: Optional[Notify] = None

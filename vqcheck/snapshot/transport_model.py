@@ -49,6 +49,27 @@ class Intx(NamedTuple):
     pin: Optional[int] = None
 
 
+class Indicator(NamedTuple):
+    """The bit in the guest's memory by which a channel device (CCW) says that it interrupts for a queue.
+
+    The device sets it, and the driver's handler clears it before it looks at the queue.
+
+    adapter: by adapter interrupts, whose bits many devices share; else by the device's own 64.
+    area: guest-physical address of these bits.
+    bit: which of them is the queue's: of adapter interrupts from the most significant on, else from the least.
+    set: it is set: the device has interrupted for the queue, and the driver's handler has not come to it.
+    summary: the byte beside the bits that calls the handler is set: none will be called anew; adapter interrupts only.
+    absent: why fields are null.
+    """
+
+    adapter: bool
+    area: Hex
+    bit: U32
+    set: Optional[bool] = None
+    summary: Optional[bool] = None
+    absent: Dict[str, str] = {}
+
+
 class VhostQueue(NamedTuple):
     """What vhost was given for a queue (struct vhost_virtqueue); the eventfds are the queue's two notifiers.
 

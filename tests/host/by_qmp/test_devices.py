@@ -123,7 +123,9 @@ def test_the_rings_byte_order(features, arch, endian, order):
     plain = take(Careful(Made({})), "virtio-disk1").devices[0].queues[0].ring.avail_idx
     made = Made({"query-target": {"arch": arch}, "x-query-virtio-status": with_members(
         device_endian=endian, guest_features={"transports": [features], "dev-features": []})})
-    (queue,) = take(Careful(made), "virtio-disk1").devices[0].queues
+    (device,) = take(Careful(made), "virtio-disk1").devices
+    (queue,) = device.queues
+    assert device.host.byte_order == order
     if order is None:
         assert queue.ring is None and "byte order" in queue.absent["ring"]
     elif order == "little":

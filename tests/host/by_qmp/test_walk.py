@@ -34,7 +34,7 @@ def answers(name, command, **arguments):
 
 
 def test_the_conversations_are_there():
-    assert len(NAMES) == 9
+    assert len(NAMES) == 10
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -54,7 +54,7 @@ def test_only_what_is_allowed_was_ever_asked(name):
     assert asked <= set(COMMANDS) | (set(BLOCK_COMMANDS) if name in WITH_BLOCK else set())
 
 
-@pytest.mark.parametrize("name", ["7.2-lost-kick", "10.0-lost-kick"])
+@pytest.mark.parametrize("name", ["7.2-lost-kick", "7.2-lost-kick-s390x", "10.0-lost-kick"])
 def test_a_hung_disk_is_what_qemu_said(name):
     (disk,) = walk(name, "virtio-disk1").devices
     (queue,) = disk.queues

@@ -70,7 +70,12 @@ def test_names_that_do_not_come_first_in_their_struct():
      f"NUMBER(kimage_voffset)=0x{0xFFFF800008000000:x}\n", "aarch64", False),
     (f"OSRELEASE={RELEASE}\nSYMBOL(init_uts_ns)={0xFFFFFFFF80000000 + UTS:x}\n"
      f"NUMBER(va_kernel_pa_offset)=0x{0xFFFFFFFF80000000:x}\n", "riscv64", True),
-    (f"OSRELEASE={RELEASE}\nSYMBOL(init_uts_ns)={UTS:x}\n", "s390x", None),
+    (f"OSRELEASE={RELEASE}\nSYMBOL(init_uts_ns)={UTS:x}\n", "s390x", True),
+    (f"OSRELEASE={RELEASE}\nSYMBOL(init_uts_ns)={UTS:x}\nKERNELOFFSET=0\n", "s390x", True),
+    (f"OSRELEASE={RELEASE}\nSYMBOL(init_uts_ns)={UTS + 0x3FFE0000000 - 0x4000:x}\nKERNELOFFSET=3ffe0000000\n"
+     "KERNELOFFPHYS=4000\n", "s390x", True),
+    (f"OSRELEASE={RELEASE}\nSYMBOL(init_uts_ns)={UTS:x}\nKERNELOFFPHYS=4000\n", "s390x", False),
+    (f"OSRELEASE={RELEASE}\nSYMBOL(init_uts_ns)={UTS:x}\n", "ppc64", None),
     (f"OSRELEASE={RELEASE}\nNUMBER(phys_base)=0\n", "x86_64", None),
     (f"OSRELEASE={RELEASE}\nSYMBOL(init_uts_ns)={KERNEL:x}\n", "x86_64", None),
     (f"OSRELEASE={RELEASE}\nSYMBOL(init_uts_ns)=nothing\nNUMBER(phys_base)=0\n", "x86_64", False),

@@ -14,6 +14,7 @@ from . import (
     interrupts_not_delivered,
     interrupts_not_sent,
     interrupts_not_taken,
+    interrupts_on_ccw,
     kicks,
     lost_interrupt,
     lost_kick,
@@ -26,7 +27,8 @@ RULES: Tuple[Rule, ...] = tuple(sorted((
     *machine.RULES, *blockers.RULES, *identity.RULES, impossible.IMPOSSIBLE, *corruption_of_one_side.RULES,
     *corruption.RULES, skew.RULE,
     *vhost.RULES,
-    *interrupts_not_taken.RULES, *interrupts_not_delivered.RULES, *interrupts_not_sent.RULES, lost_interrupt.RULE,
+    *interrupts_not_taken.RULES, *interrupts_not_delivered.RULES, *interrupts_on_ccw.RULES,
+    *interrupts_not_sent.RULES, lost_interrupt.RULE,
     *backend.RULES, held_up.RULE, *kicks.RULES, lost_kick.RULE, *above.RULES,
 ), key=lambda rule: STAGES.index(rule.stage)))
 """Within a stage what is special comes before what is general."""

@@ -1,5 +1,5 @@
 """What may be behind a lost interrupt, ranked by what the snapshots say for and against each mechanism."""
-from typing import List, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from ..case import Case
 from ..result import EXCLUDED, LIKELY, POSSIBLE, RANKS, UNLIKELY, Cause
@@ -14,10 +14,8 @@ def causes(case: Case) -> List[Cause]:
     """The mechanisms, likeliest first."""
     if case.vhost:
         return [_backend_silent(), Cause(
-            POSSIBLE, "the interrupt was lost after the backend signalled it: irqfd, MSI-X entry, route, vCPU, "
-                      "irq_desc",
-            "", "eventfd_count of the guest notifier; `info lapic`; the irq's count in /proc/interrupts",
-            ["I2", "I5", "I8", "I9", "I11"])]
+            POSSIBLE, f"the interrupt was lost after the backend signalled it: {_ways(case).short}",
+            "", f"eventfd_count of the guest notifier; {_ways(case).told_of_vhost}", list(_ways(case).rules_of_vhost))]
     found = [_hand_over(case), _bypass(case), _decode(case), _downstream(case), _first(case), _skipped(case),
              _deferred(case), _decided_wrongly(case), _driver(case)]
     return sorted((one for one in found if one is not None), key=lambda one: RANKS.index(one.rank))
@@ -132,11 +130,41 @@ def _downstream(case: Case) -> Cause:
         rank, because = LIKELY, "QEMU has evaluated the need to notify for the entry due"
     else:
         rank, because = POSSIBLE, ""
+    ways = _ways(case)
+    if case.peek("indicator.set") is False:
+        because += "; no indicator bit waits for the handler" if because else "no indicator bit waits for the handler"
     return Cause(rank, "it was lost on the way from the guest notifier to the guest's handler: eventfd not read, "
-                 "irqfd not assigned, vector masked, route stale, vCPU that did not take it, irq disabled", because,
-                 "eventfd_count of the guest notifier on a live QEMU; the MSI-X entry and KVM's route against the "
-                 "guest's msi_desc; `info lapic` of the target vCPU (IRR); the irq's count in /proc/interrupts",
-                 ["I2", "I5", "I6", "I7", "I8", "I9", "I10", "I11"])
+                 f"irqfd not assigned, {ways.steps}", because,
+                 f"eventfd_count of the guest notifier on a live QEMU; {ways.told}", list(ways.rules))
+
+
+class _Ways(NamedTuple):
+    """What lies between the guest notifier and the guest's handler."""
+
+    short: str
+    steps: str
+    told: str
+    rules: Sequence[str]
+    told_of_vhost: str
+    rules_of_vhost: Sequence[str]
+
+
+IRQ_COUNT, VAI_COUNT = "the irq's count in /proc/interrupts", "the count of VAI in the guest's /proc/interrupts"
+
+BY_VECTOR = _Ways("irqfd, MSI-X entry, route, vCPU, irq_desc",
+                  "vector masked, route stale, vCPU that did not take it, irq disabled",
+                  "the MSI-X entry and KVM's route against the guest's msi_desc; `info lapic` of the target vCPU "
+                  f"(IRR); {IRQ_COUNT}", ("I2", "I5", "I6", "I7", "I8", "I9", "I10", "I11"),
+                  f"`info lapic`; {IRQ_COUNT}", ("I2", "I5", "I8", "I9", "I11"))
+
+BY_INDICATOR = _Ways("irqfd, adapter route, indicator bits, adapter interrupt",
+                     "adapter route stale, indicator bit not seen, adapter interrupt not taken",
+                     f"the indicator bit and the summary indicator in the guest's memory; {VAI_COUNT}", ("I2", "I21"),
+                     VAI_COUNT, ("I2", "I21"))
+
+
+def _ways(case: Case) -> _Ways:
+    return BY_INDICATOR if case.bus == "ccw" else BY_VECTOR
 
 
 def _decided_wrongly(case: Case) -> Optional[Cause]:

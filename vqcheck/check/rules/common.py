@@ -61,8 +61,11 @@ def lost_interrupt(case: Case) -> Event:
     notify = case.host_queue.notify
     msix = notify.msix if notify else None
     by_msix = notify is not None and msix is not None and msix.enabled and notify.vector != NO_VECTOR
-    vector = f"MSI-X vector {notify.vector}" if notify and by_msix else None
-    return _event(case, "interrupt", place, index, head, vector)
+    through = f"MSI-X vector {notify.vector}" if notify and by_msix else None
+    indicator = case.guest_queue.indicator or case.host_queue.indicator
+    if indicator is not None:
+        through = f"indicator bit {indicator.bit} at {int(indicator.area):#x}"
+    return _event(case, "interrupt", place, index, head, through)
 
 
 def lost_kick(case: Case) -> Event:

@@ -102,7 +102,8 @@ def _nobody_looks(case: Case, late: Late) -> Outcome:
             event_flags_shadow=case.peek("driver.event_flags_shadow"),
             event_triggered=case.peek("driver.event_triggered"), last_used_idx=case.axis.words(case.driver_used))),
          *lasting(late)],
-        doubts, lacking=[] if case.guest_queue.irq is not None else ["the guest's irq_desc is not known"])
+        doubts, lacking=[] if case.guest_queue.irq is not None or case.bus == "ccw" else
+        ["the guest's irq_desc is not known"])
 
 
 def _owner(case: Case) -> Optional[str]:

@@ -57,7 +57,7 @@ def base(case: Case, late: Late) -> List[Evidence]:
     if case.callbacks_on:
         found.append(Evidence("the driver's callbacks are on", "event_flags_shadow not 1" if case.packed else
                               "avail_flags_shadow bit 0 clear"))
-    return [*found, *_suppression(case), *lasting(late), *_counter(case)]
+    return [*found, *_suppression(case), *lasting(late), *_counter(case), *_indicator(case)]
 
 
 def _used(case: Case) -> str:
@@ -131,6 +131,16 @@ def _counter(case: Case) -> List[Evidence]:
     return [Evidence(says, None, f"fd {notifier.fd}, eventfd_count {notifier.eventfd_count}")]
 
 
+def _indicator(case: Case) -> List[Evidence]:
+    """That a channel device's bit does not wait for the handler; where it does, that is a finding of its own (I21)."""
+    mine, yours = case.peek("indicator.set"), case.peek("host_queue.indicator.set")
+    if mine is not False or remedies.indicators_differ(case):
+        return []
+    return [Evidence("no interrupt waits in the queue's indicator bit: the guest's handler has cleared it, or it was "
+                     "never set", fields(bit=case.get("indicator.bit"), set=mine),
+                     None if yours is None else fields(bit=case.get("host_queue.indicator.bit"), set=yours))]
+
+
 def _against(case: Case) -> List[str]:
     found = []
     if len(case.history.guest) < 2:
@@ -139,14 +149,30 @@ def _against(case: Case) -> List[str]:
     if case.serving is None and not case.vhost:
         found.append("the serving thread's stack is not known: it may stand between virtqueue_push and the "
                      "notification")
+    return found + _on_its_way(case)
+
+
+def _on_its_way(case: Case) -> List[str]:
+    """What is not known of what lies between QEMU's decision and the guest's handler."""
+    if case.bus == "ccw":
+        return _unknown(case, "indicator.set", "the queue's indicator bit is not known, it may be set")
+    found = []
     if case.guest_queue.irq is None:
         found.append("the guest's irq_desc is not known: the guest may hold the interrupt back itself")
+    if case.bus == "mmio":
+        return [*found, "the interrupt goes by the device's line, which virtio-mmio has in the place of MSI-X"]
+    if case.peek("notify.msix.enabled") is False:
+        return [*found, "MSI-X is not enabled: the interrupt goes by INTx"]
+    return found + _unknown(case, "notify.msix.enabled",
+                            "the MSI-X entry of the queue's vector is not known, it may be masked")
+
+
+def _unknown(case: Case, field: str, what: str) -> List[str]:
     try:
-        if not case.get("notify.msix.enabled"):
-            found.append("MSI-X is not enabled: the interrupt goes by INTx")
+        case.get(field)
     except Unknown as problem:
-        found.append(f"the MSI-X entry of the queue's vector is not known, it may be masked: {problem}")
-    return found
+        return [f"{what}: {problem}"]
+    return []
 
 
 RULE = Rule(

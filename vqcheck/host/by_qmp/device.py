@@ -7,6 +7,7 @@ from ...snapshot.transport_model import NetClient
 from ...target.absence import Absences
 from ...target.errors import NotSupported, TargetError
 from ...virtio import devices as virtio_devices
+from ...virtio import features as virtio_features
 from . import words
 from .allowed import BY_QEMU, BY_QEMU_OR_VHOST
 from .ask import U8, U16, ask_record
@@ -46,6 +47,7 @@ class _Subject(NamedTuple):
     device_id: int
     backend: Optional[Backend]
     why_no_backend: str
+    features: Optional[Features] = None
 
 
 def read_device(around: Surroundings, found: Found, block: Disks) -> Read:
@@ -54,6 +56,7 @@ def read_device(around: Surroundings, found: Found, block: Disks) -> Read:
     subject = _subject(around, found)
     status, device_id = subject.status, subject.device_id
     features = absent.take("features", lambda: words.features(status.get(), device_id))
+    subject = subject._replace(features=features)
     if features is not None and features.offered is None:
         absent["features.offered"] = "QEMU offers a feature whose bit is not known"
     queues = absent.take("queues", served, around, found, status, device_id, _negotiated(features),
@@ -124,7 +127,7 @@ def _host(subject: _Subject, queues: Served, block: Disks) -> HostDevice:
         vhost_started=started,
         vhost=[queues.vhost] if queues.vhost else None,
         net=_clients(subject, absent),
-        byte_order=absent.take("byte_order", _byte_order, status),
+        byte_order=absent.take("byte_order", _byte_order, status, _negotiated(subject.features)),
     ), absent)
     told: HostDevice = lacking(record._replace(absent=dict(absent)), UNTOLD,
                                UNTOLD_FIELDS + UNTOLD_BY_KIND.get(found.kind, ()))
@@ -142,7 +145,10 @@ def _clients(subject: _Subject, absent: Absences) -> Optional[List[NetClient]]:
     return [lacking(NetClient(pair=pair, peer=backend.name), UNTOLD) for pair in backend.pairs]
 
 
-def _byte_order(status: Status) -> str:
+def _byte_order(status: Status, mask: Optional[int]) -> str:
+    """As devices.byte_order() has it: what QEMU tells is the guest's own order, which modern devices do not go by."""
+    if mask is not None and virtio_features.has(mask, virtio_features.VERSION_1):
+        return "little"
     endian = status.get().text("device-endian")
     if endian not in ("little", "big"):
         raise NotSupported(f"QEMU says: {endian}")

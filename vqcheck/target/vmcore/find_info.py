@@ -4,7 +4,8 @@ Notes of an earlier boot may still lie in memory, and anyone in the guest can wr
 leads to the kernel's name for itself: it says where init_uts_ns is, and KASLR puts that elsewhere at every boot.
 
 Source: Linux kernel/vmcore_info.c, until 6.8 kernel/crash_core.c; arch/x86/kernel/vmcore_info_64.c (phys_base),
-arch/arm64/kernel/vmcore_info.c (kimage_voffset), arch/riscv/kernel/vmcore_info.c (va_kernel_pa_offset).
+arch/arm64/kernel/vmcore_info.c (kimage_voffset), arch/riscv/kernel/vmcore_info.c (va_kernel_pa_offset),
+arch/s390/kernel/vmcore_info.c (KERNELOFFSET, KERNELOFFPHYS; the latter is the younger one).
 """
 from typing import Callable, Dict, Iterable, NamedTuple, Optional, Tuple
 
@@ -103,6 +104,12 @@ def _number(name: str) -> Callable[[Dict[str, str]], Optional[int]]:
     return shift
 
 
+def _s390(table: Dict[str, str]) -> Optional[int]:
+    """Linux lay at the same virtual addresses as physical ones until it began to say where it lies."""
+    physical = table.get("KERNELOFFPHYS")
+    return 0 if physical is None else int(table.get("KERNELOFFSET", "0"), 16) - int(physical, 16)
+
+
 SHIFTS: Dict[str, Callable[[Dict[str, str]], Optional[int]]] = {
-    "x86_64": _x86, "aarch64": _number("kimage_voffset"), "riscv64": _number("va_kernel_pa_offset")}
+    "x86_64": _x86, "aarch64": _number("kimage_voffset"), "riscv64": _number("va_kernel_pa_offset"), "s390x": _s390}
 """By how much virtual addresses of the kernel's own image are above physical ones."""
