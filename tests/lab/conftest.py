@@ -5,6 +5,7 @@ MADE = ("seen", "read", "hung")
 """Fixtures that make a machine for each of their parameters."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """A group is a file, or of a file's machines one."""
     for item in items:
