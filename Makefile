@@ -51,8 +51,8 @@ DEBUGGER_LOADS := $(filter-out %/read.py %/schema.py %/shape.py %/build.py vqche
 	vqcheck/guest/*.py vqcheck/guest/drivers/*.py vqcheck/host/*.py vqcheck/host/*/*.py vqcheck/snapshot/*.py \
 	vqcheck/render/*.py gdb_ext/*.py crash_ext/*.py))
 
-# Two machines at a time.
-TWO := -n 2 --dist loadgroup
+# Two machines at a time; what a file has made stays in one process.
+TWO := -n 2 --dist loadfile
 
 lab: $(VENV)/lab-tools
 	$(BIN)/python -m pytest -m "lab and not matrix" $(TWO) tests
