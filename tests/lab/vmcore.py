@@ -12,9 +12,10 @@ NOTE_NAME = b"VMCOREINFO\0"
 NOTE_LIMIT = 1 << 16
 TEXT_START = b"OSRELEASE="
 
-ELF_HEADER = "16sHHIQQQIHHHHHH"
-PROGRAM_HEADER = "IIQQQQQQ"
-NOTE_HEADER = "III"
+ELF_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
+PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
+NOTE_HEADER = struct.Struct("<III")
+"""As little-endian dumps have them."""
 ET_CORE, PT_LOAD, PT_NOTE = 4, 1, 4
 EM = {"amd64": 62, "arm64": 183, "s390x": 22}
 BIG_ENDIAN = ("s390x",)
@@ -26,7 +27,7 @@ def finish(path: pathlib.Path, architecture: str = "amd64", ram_start: int = 0) 
     The RAM must be one piece from the guest-physical address `ram_start`: on q35 that is 0, for up to 2 GB.
     """
     big = architecture in BIG_ENDIAN
-    elf_header, program_header, note_header = (struct.Struct((">" if big else "<") + form) for form in (
+    elf_header, program_header, note_header = (_in_order(one, big) for one in (
         ELF_HEADER, PROGRAM_HEADER, NOTE_HEADER))
     with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
         note = _vmcoreinfo(memory, note_header)
@@ -40,6 +41,10 @@ def finish(path: pathlib.Path, architecture: str = "amd64", ram_start: int = 0) 
             program_header.pack(PT_LOAD, 0, RAM_OFFSET, 0, ram_start, size, size, 0),
             note,
         ))
+
+
+def _in_order(header: struct.Struct, big: bool) -> struct.Struct:
+    return struct.Struct(">" + header.format[1:]) if big else header
 
 
 def _vmcoreinfo(memory: mmap.mmap, note_header: struct.Struct) -> bytes:
