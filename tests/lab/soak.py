@@ -101,6 +101,7 @@ def tally(found: List[Pair]) -> Counter[str]:
         counts[f"pairs {one.verdict.status}"] += 1
         for queue in one.verdict.queues:
             counts["queues"] += 1
+            counts[f"queues {queue.status}"] += 1
             counts["queues at work"] += at_work(queue)
             counts.update(f"suspected {finding.rule}" for finding in queue.findings)
             counts.update(f"open: {re.sub(NUMBER, 'N', reason)}" for reason in queue.reasons)
