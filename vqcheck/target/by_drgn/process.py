@@ -51,7 +51,6 @@ class ProcessTarget(DrgnTarget):
         self._descriptor = descriptor
         self._main = main
         self._own_files = _own_files(program, core)
-        self._file_of: Dict[str, Optional[str]] = {}
         self._pt_regs: Optional["drgn.Type"] = None
 
     def symbol(self, name: str) -> Optional[int]:
