@@ -74,6 +74,9 @@ EXPECTED: Dict[str, Expected] = {
     "backend-stuck": STORAGE,
     "backend-stuck-no-iothread": STORAGE,
     "backend-stuck-scsi": STORAGE,
+    "backend-stuck-in-order": STORAGE,
+    "backend-stuck-in-order-packed": STORAGE,
+    "lost-flush-in-order": fault("C14"),
     "throttled": fault("B4"),
     "storage-error": fault("B2"),
 }

@@ -22,6 +22,8 @@ def made(**changes: Any) -> Any:
     return partial(pair, **{**ONE, **changes})
 
 
+FLUSHING = ["virtqueue_flush", "virtqueue_push", "virtio_blk_req_complete", "virtio_blk_rw_complete",
+            "blk_aio_complete", "aio_bh_poll", "aio_poll", "iothread_run"]
 NOT_RUN = "done by a worker thread, its completion not run"
 
 
@@ -57,6 +59,15 @@ HELD = (
     fault("done by a worker thread, and not reported", "B6",
           held("block layer", NOT_RUN)),
     fault("completion due in a loop that sleeps", "B6", held("completion")),
+    fault("IN_ORDER: done, and not flushed", "C14", held("unflushed", block={"in_flight": 0, "tracked": []})),
+    fault("IN_ORDER: done, behind one that nobody has", "B3", made(
+        avail=105, popped=105, block={"in_flight": 0, "tracked": []}, host_queue={"held": Held(
+            [carried(104, None, 30_000 * MS, "in order")], True, ["everywhere"])})),
+    fault("IN_ORDER: done, behind one that is with the storage", "B1", made(
+        avail=105, popped=105, host_queue={"held": Held(
+            [carried(103, None, 30_000 * MS), carried(104, None, 30_000 * MS, "in order")], True, ["everywhere"])})),
+    fault("IN_ORDER: old, done, and a flush may be under way", "B0", held(
+        "unflushed", block={"in_flight": 0, "tracked": []}, stack=FLUSHING)),
     fault("one hangs, and another one is done just now", "B1", made(avail=105, popped=105, host_queue={"held": Held(
         [carried(103, None, 30_000 * MS), carried(104, NOT_RUN, MS)], True, ["everywhere"])})),
     fault("one hangs, and another one waits for a limit since just now", "B1", made(

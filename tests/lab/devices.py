@@ -57,8 +57,8 @@ class Device(NamedTuple):
     """QEMU's words for what stands behind it, before it."""
     below: Sequence[str] = ()
     """And for what hangs on it, behind it."""
-    packed: bool = True
-    """Whether it can have packed rings."""
+    modern: bool = True
+    """Whether it can have what came with virtio 1.0 and later, as packed rings."""
     platforms: Sequence[str] = PCI
     other_end: str = ""
     """A key of vhost_user.KINDS, for one that is served on the socket of that name."""
@@ -97,10 +97,10 @@ DEVICES: List[Device] = [
            ["-object", "rng-random,id=random1,filename=/dev/urandom"], platforms=CCW),
     # A device of the years before virtio 1.0: its rings are of the guest's own byte order.
     Device("virtio-rng-{bus},id=rng2,rng=random2,disable-modern=on,disable-legacy=off",
-           ["-object", "rng-random,id=random2,filename=/dev/urandom"], packed=False),
+           ["-object", "rng-random,id=random2,filename=/dev/urandom"], modern=False),
     # The same on CCW, where that is the guest's own byte order for real.
     Device("virtio-rng-ccw,id=rng2,rng=random2,max_revision=0",
-           ["-object", "rng-random,id=random2,filename=/dev/urandom"], packed=False, platforms=CCW),
+           ["-object", "rng-random,id=random2,filename=/dev/urandom"], modern=False, platforms=CCW),
     Device("virtio-rng-device,id=rng3,rng=random3", ["-object", "rng-random,id=random3,filename=/dev/urandom"],
            platforms=["virt"]),
     Device("vhost-user-vsock-{bus},id=vsock0,chardev=vsock-end",
@@ -116,12 +116,12 @@ def of(platform: str, qemu: str = DEFAULT) -> List[Device]:
     return [one for one in DEVICES if platform in one.platforms and qemu not in one.not_in]
 
 
-def words(platform: str, packed: bool, directory: str, sockets: str, qemu: str = DEFAULT) -> List[str]:
-    """QEMU's command line for them."""
+def words(platform: str, layout: str, directory: str, sockets: str, qemu: str = DEFAULT) -> List[str]:
+    """QEMU's command line for them; `layout` is what a device is to offer for its rings."""
     found = ["-global", "virtio-net-pci.romfile="]  # a boot ROM, in a package that is not needed otherwise
-    if packed:  # virtio-mmio is that of the years before virtio 1.0 else, and has no packed rings
+    if layout:  # virtio-mmio is that of the years before virtio 1.0 else, and has no packed rings
         found += ["-global", "virtio-mmio.force-legacy=off"]
     for one in of(platform, qemu):
-        device = one.device + (",packed=on" if packed and one.packed else "")
+        device = one.device + (layout if one.modern else "")
         found += [*one.behind, "-device", device, *one.below]
     return [word.format(bus=PLATFORMS[platform].bus, directory=directory, sockets=sockets) for word in found]

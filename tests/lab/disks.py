@@ -28,7 +28,7 @@ def words(options: Options, platform: Platform, directory: pathlib.Path) -> List
         found += ["-blockdev", f"driver=file,node-name=file{number},filename={image.name}"]
     for number in (0, 2, 3) if options.devices else (0, 2) if options.mixed else (0,):
         found += _node(options, number)
-    found += ["-device", f"virtio-blk-{platform.bus},id=virtio-disk0,drive=disk0,num-queues=1{_packed(options)}"]
+    found += ["-device", f"virtio-blk-{platform.bus},id=virtio-disk0,drive=disk0,num-queues=1{layout(options)}"]
     debug = "driver=blkdebug,node-name=debug1,image=file1"
     found += ["-blockdev", f"{debug},{NO_SPACE}" if options.fails else debug,
               "-blockdev", f"driver=raw,node-name={NODE},file=debug1"]
@@ -38,8 +38,9 @@ def words(options: Options, platform: Platform, directory: pathlib.Path) -> List
     return found + _blk(options, platform) + (_scsi(options, platform, "disk2") if options.mixed else [])
 
 
-def _packed(options: Options) -> str:
-    return ",packed=on" if options.packed else ""
+def layout(options: Options) -> str:
+    """The words by which a device offers what the layout of its rings depends on."""
+    return (",packed=on" if options.packed else "") + (",in_order=on" if options.in_order else "")
 
 
 def _node(options: Options, number: int) -> List[str]:
@@ -65,7 +66,7 @@ def _scsi(options: Options, platform: Platform, node: str) -> List[str]:
 
 def rings(options: Options, device: str) -> str:
     """A device with the rings that its machine is to have."""
-    return f"{device}{_packed(options)},event_idx={'on' if options.event_idx else 'off'}"
+    return f"{device}{layout(options)},event_idx={'on' if options.event_idx else 'off'}"
 
 
 def _iothread(options: Options, platform: Platform) -> List[str]:

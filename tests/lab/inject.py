@@ -30,6 +30,10 @@ EVENTFD = Moment(("event_notifier_set",), "e == &$queue->guest_notifier")
 ADAPTER = Moment(("css_adapter_interrupt",), "1")
 """Of a channel device: it has set its bits in the guest's memory, and is to have the handler called.  Of all devices:
 the disk under test is the only one that is busy."""
+PUSH = Moment(("virtqueue_push",), "vq == $queue")
+"""It has done a request, and is to fill the used element and to flush it."""
+FILL = "call (void) virtqueue_fill(vq, elem, len, 0)"
+"""The first half of that."""
 UNSEEN = "*(uint16_t *) ((char *) $queue->vring.caches->avail.ptr + 2) != $queue->last_avail_idx"
 """The kick is for something new: the device may have come upon its request before the kick arrived."""
 
@@ -61,6 +65,11 @@ def lost_interrupt_eventfd(machine: Machine) -> int:
 def lost_adapter_interrupt(machine: Machine) -> int:
     """A channel device's bits are set, and the guest's CPUs are not interrupted.  Returns how many were dropped."""
     return _drop(machine, ADAPTER)
+
+
+def lost_flush(machine: Machine) -> int:
+    """With IN_ORDER elements are marked as done, and none is put into the used ring.  Returns how many were dropped."""
+    return _drop(machine, PUSH, instead=FILL)
 
 
 def lost_kick(machine: Machine) -> int:
@@ -156,11 +165,12 @@ def _breakpoints(moment: Moment, temporary: bool = False, **attributes: object) 
     ]
 
 
-def _drop(machine: Machine, moment: Moment, quiet: Optional[Callable[[], object]] = None) -> int:
+def _drop(machine: Machine, moment: Moment, quiet: Optional[Callable[[], object]] = None, instead: str = "") -> int:
+    """Have a moment's function return as soon as it is called, having done but the gdb command `instead`."""
     session = Session(machine, "inject", [
         *locate(machine),
         "set $dropped = 0",
-        *_breakpoints(moment, commands="silent\nset $dropped = $dropped + 1\nreturn\ncontinue"),
+        *_breakpoints(moment, commands=f"silent\nset $dropped = $dropped + 1\n{instead}\nreturn\ncontinue"),
         "echo LAB-ARMED\\n",
         "continue",  # until Machine.interrupt()
         "delete",

@@ -25,7 +25,11 @@ CELLS.update({
     f"6.1-microvm-{layout}": Options(kernel="6.1", platform="microvm", packed=layout == "packed", devices=True,
                                      queues=2, memory_mb=256)
     for layout in LAYOUTS})
-"""A kernel on virtio-mmio; legacy virtio with the split rings."""
+CELLS.update({
+    f"7.2-in-order-{layout}": Options(kernel="7.2", qemu="10.0", in_order=True, packed=layout == "packed",
+                                      devices=True, queues=2, memory_mb=256)
+    for layout in LAYOUTS})
+"""A kernel on virtio-mmio, legacy virtio with the split rings; and one that takes IN_ORDER of a QEMU that offers it."""
 
 
 class Cell(NamedTuple):

@@ -23,6 +23,8 @@ class Options(NamedTuple):
     queue: int = 0
     """Which of its queues of requests is under test."""
     event_idx: bool = True
+    in_order: bool = False
+    """Whether devices offer IN_ORDER, which newer QEMUs do and newer kernels take."""
     iothread: bool = True
     polling: bool = False
     """Whether the iothread polls rings before it sleeps: a poll finds a request whose kick was lost."""

@@ -102,6 +102,31 @@ def stuck(seen: Truth, _: Capture) -> None:
     assert [old[0].sector * 512, old[0].length] in seen.device["block"]["tracked"], "no block node has it"
 
 
+def stuck_in_order(seen: Truth, _: Capture) -> None:
+    """The block layer has the request that came first, and none of those that the device cannot return before it."""
+    tracked = _all_popped(seen)
+    assert len(tracked) == 1 and seen.device["block"]["in_flight"] == 1, f"one request is to hang: {tracked}"
+    guest = seen.guest
+    head = guest.posted[0][1] if guest.posted else guest.last_used_idx  # in a packed ring the driver's ids are places
+    assert tracked == [[(one.sector or 0) * 512, one.length] for one in guest.in_flight if one.head == head], (
+        "another one hangs than the first")
+
+
+def flush_lost(seen: Truth, _: Capture) -> None:
+    """The device has returned nothing of what it popped, and the block layer has done it all."""
+    assert _all_popped(seen) == [] and seen.device["block"]["in_flight"] == 0, "something is not done"
+
+
+def _all_popped(seen: Truth) -> List[List[int]]:
+    """With IN_ORDER several requests hang, the device has popped them all; returns what block nodes have of them."""
+    host, guest = seen.host, seen.guest
+    _hung(seen)
+    assert len(guest.in_flight) > 1 and not guest.returned, "nothing waits for a request before it"
+    assert popped(host, guest) == sorted(one.head for one in guest.in_flight), "not all that hangs was popped"
+    tracked: List[List[int]] = seen.device["block"]["tracked"]
+    return tracked
+
+
 def throttled(seen: Truth, _: Capture) -> None:
     """All that is in flight waits in the throttle group, and none of it in a block node."""
     host, guest, block = seen.host, seen.guest, seen.device["block"]

@@ -57,6 +57,9 @@ def make(name: str, directory: pathlib.Path, commands: Sequence[str] = (), optio
     return Made(name, capture, evidence)
 
 
+IN_ORDER = Options(kernel="7.2", qemu="10.0", in_order=True)
+"""A kernel that takes IN_ORDER, of a QEMU that offers it."""
+
 SCENES: Dict[str, Scene] = {
     "healthy": Scene("served under load", produce.under_load, proof.load),
     "healthy-idle": Scene("everything done, nothing to do", produce.idle, proof.idle, quiet=True,
@@ -113,6 +116,13 @@ ELSEWHERE: Dict[str, Scene] = {
     "lost-adapter-interrupt": Scene("completed, and the indicators of a channel device set without an interrupt",
                                     produce.hang(inject.lost_adapter_interrupt), proof.adapter_interrupt_lost,
                                     quiet=True, options=Options(kernel="6.1-s390x")),
+    "backend-stuck-in-order": Scene("one request suspended in the block layer, those after it done, with IN_ORDER",
+                                    produce.hold(inject.backend_stuck), proof.stuck_in_order, quiet=True,
+                                    options=IN_ORDER),
+    "backend-stuck-in-order-packed": Scene("the same in a packed ring", produce.hold(inject.backend_stuck),
+                                           proof.stuck_in_order, quiet=True, options=IN_ORDER._replace(packed=True)),
+    "lost-flush-in-order": Scene("done and marked as such, and not published, with IN_ORDER",
+                                 produce.hold(inject.lost_flush), proof.flush_lost, quiet=True, options=IN_ORDER),
 }
 """What only another machine than the usual one has."""
 
@@ -170,11 +180,11 @@ def main(words: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--out", metavar="DIR", type=pathlib.Path, required=True)
     parser.add_argument("--gdb", metavar="COMMAND", action="append", default=[], help="to run at the moment of capture")
     parser.add_argument("--kernel", choices=sorted(kernel.SOURCES), help="if not the scene's own")
-    parser.add_argument("--qemu", choices=sorted(qemu_build.SOURCES), default=qemu_build.DEFAULT)
+    parser.add_argument("--qemu", choices=sorted(qemu_build.SOURCES), help="if not the scene's own")
     options = parser.parse_args(words)
     start = time.monotonic()
     machine = ALL[options.name].options
-    machine = machine._replace(kernel=options.kernel or machine.kernel, qemu=options.qemu)
+    machine = machine._replace(kernel=options.kernel or machine.kernel, qemu=options.qemu or machine.qemu)
     made = make(options.name, options.out.resolve(), options.gdb, machine)
     print(describe(made))
     print(f"  made in {time.monotonic() - start:.1f} s")

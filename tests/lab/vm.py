@@ -223,7 +223,7 @@ class Machine:
             command += ["-netdev", "user,id=net0,ipv6=off", "-device",
                         disks.rings(options, f"virtio-net-{platform.bus},id=nic0,netdev=net0{no_rom}")]
         if options.devices:
-            command += devices.words(self.platform_name, options.packed, str(self.directory), self._sockets.name,
+            command += devices.words(self.platform_name, disks.layout(options), str(self.directory), self._sockets.name,
                                      options.qemu)
         return command
 

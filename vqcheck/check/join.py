@@ -31,8 +31,10 @@ def requests(case: Case) -> List[JoinedRequest]:
             place = "unknown" if posted is None or returned is None else "held"
         joined.append(JoinedRequest(
             request.head, place, request.operation or request.kind, request.bytes, request.sector, request.tag,
-            request.age_ns, _holder(mine), mine.age_ns if mine else None))
-    joined += [JoinedRequest(head, "held", one.type, one.bytes, None, None, None, _holder(one), one.age_ns)
+            request.age_ns, _holder(mine), mine.age_ns if mine else None,
+            bool(mine) and case.host_ages_at_least))
+    joined += [JoinedRequest(head, "held", one.type, one.bytes, None, None, None, _holder(one), one.age_ns,
+                             case.host_ages_at_least)
                for head, one in held.items()]
     return sorted(joined, key=lambda one: -max(one.age_ns or 0, one.host_age_ns or 0))[:LIMIT]
 

@@ -66,6 +66,11 @@ class Records:
         except Unknown:
             return None
 
+    @property
+    def host_ages_at_least(self) -> bool:
+        """Whether QEMU may have had its requests for longer than is said: a core does not hold the time."""
+        return self.host_snapshot.capture.method == "core"
+
     # What kind of queue it is
 
     @functools.cached_property

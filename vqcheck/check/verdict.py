@@ -99,6 +99,7 @@ class JoinedRequest(NamedTuple):
     age_ns: how long the guest has waited for it, by the guest's clock.
     holder: who has it in QEMU, in words.
     host_age_ns: how long QEMU has had it, by QEMU's clock.
+    host_age_at_least: it may be longer: a core does not hold the time, only what was noted before it.
     """
 
     head: int
@@ -110,6 +111,7 @@ class JoinedRequest(NamedTuple):
     age_ns: Optional[int]
     holder: Optional[str]
     host_age_ns: Optional[int]
+    host_age_at_least: bool
 
 
 class RingView(NamedTuple):

@@ -11,6 +11,7 @@ from ..target.target import Target
 from ..target.view import View
 from ..virtio import devices, features, packed, split
 from .context import DeviceContext
+from .in_order import with_finished
 from .indicators import indicator
 from .msix import NO_VECTOR
 from .notify import notify
@@ -40,6 +41,8 @@ def read_queue(target: Target, queue: View, index: int, count: int, context: Dev
             "indicator", indicator, context.process, context.transport, NO_VECTOR if vector is None else vector))
     absent["ring" if is_packed else "packed"] = NOT_SPLIT if is_packed else NOT_PACKED
     num = absent.take("size", _size, queue, is_packed)
+    if record.held is not None and num is not None:
+        record = record._replace(held=with_finished(record.held, queue, num, device, context.features))
     rings = absent.take("rings", _rings, queue, context)
     if num is None or rings is None:
         reason = absent.get("size") or absent["rings"]

@@ -9,7 +9,8 @@ class HeldRequest(NamedTuple):
 
     head: head of its descriptor chain, VirtQueueElement.index; for a packed ring its buffer id.
     descriptors: descriptors of the ring that it takes; 1 in a split ring.
-    holder: who has it: `block layer`, `throttle`, `retry`, `quiesced`, `completion`, `device`.
+    holder: who has it: `block layer`, `throttle`, `retry`, `quiesced`, `completion`, `device`; with IN_ORDER also
+        `in order` of one that is done and waits for those before it, and `unflushed` of one that nothing holds up.
     detail: where exactly, in words: a block node and what it waits for, or what the device waits for.
     type: what it asks for: read, write, flush, a SCSI operation code …
     offset: in bytes.

@@ -11,6 +11,7 @@ from . import (
     held_up,
     identity,
     impossible,
+    in_order,
     interrupts_not_delivered,
     interrupts_not_sent,
     interrupts_not_taken,
@@ -29,7 +30,7 @@ RULES: Tuple[Rule, ...] = tuple(sorted((
     *vhost.RULES,
     *interrupts_not_taken.RULES, *interrupts_not_delivered.RULES, *interrupts_on_ccw.RULES,
     *interrupts_not_sent.RULES, lost_interrupt.RULE,
-    *backend.RULES, held_up.RULE, *kicks.RULES, lost_kick.RULE, *above.RULES,
+    *in_order.RULES, *backend.RULES, held_up.RULE, *kicks.RULES, lost_kick.RULE, *above.RULES,
 ), key=lambda rule: STAGES.index(rule.stage)))
 """Within a stage what is special comes before what is general."""
 

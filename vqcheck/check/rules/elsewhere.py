@@ -41,8 +41,6 @@ ENTRIES: Tuple[Elsewhere, ...] = (
               "among the checks of a chain, but for IOMMU translations, which the snapshot does not hold"),
     Elsewhere("C6", "inuse reached the queue's size", ("B9", "S4", "K9"),
               "inuse is compared with the indexes and the size"),
-    Elsewhere("C14", "IN_ORDER: an element that was filled is not flushed", ("B0", "B3"),
-              "VirtQueue.used_elems, QEMU's book of elements that are done out of order"),
     Elsewhere("M3", "A kick was pending at a hand-over", ("K3", "K1"),
               "it shows as a late kick"),
     Elsewhere("M4", "The interrupt's route is wrong after a migration", ("I8",),

@@ -59,7 +59,7 @@ def base(case: Case, late: Late) -> List[Evidence]:
     words = case.axis.words
     found = [Evidence(f"{entries(case, late.number, 'request')} popped and not returned", _heads(late), fields(
         last_avail_idx=words(case.device_avail), used_idx=words(case.device_used), inuse=case.peek("device.inuse")))]
-    found += [_request(one) for one in owned(case)[:LISTED]]
+    found += [_request(case, one) for one in owned(case)[:LISTED]]
     for state in blocks(case):
         found += _counters(state)
     return found + lasting(late)
@@ -75,13 +75,18 @@ def owned(case: Case) -> Sequence[HeldRequest]:
     return held.requests if held else []
 
 
-def _request(one: HeldRequest) -> Evidence:
+def _request(case: Case, one: HeldRequest) -> Evidence:
     size = f" of {one.bytes} bytes at offset {one.offset}" if one.bytes is not None and one.offset is not None else ""
     place = f" ({one.detail})" if one.detail else ""
     node = f" at node {one.node}" if one.node else ""
-    since = f", {one.age_ns / 1e9:.1f} s old by QEMU's clock" if one.age_ns is not None else ""
-    return Evidence(f"{one.type or 'request'}{size} is with: {one.holder}{node}{place}{since}", None, f"head "
-                                                                                                      f"{one.head}")
+    return Evidence(f"{one.type or 'request'}{size} is with: {one.holder}{node}{place}{_since(case, one)}", None,
+                    f"head {one.head}")
+
+
+def _since(case: Case, one: HeldRequest) -> str:
+    if one.age_ns is None or case.host_ages_at_least and one.age_ns < NS:
+        return ""
+    return f", {'at least ' if case.host_ages_at_least else ''}{one.age_ns / NS:.1f} s old by QEMU's clock"
 
 
 def _heads(late: Late) -> Optional[str]:

@@ -2,10 +2,10 @@
 from typing import List, Optional, Sequence
 
 from ...check.result import EXCLUDED, Cause, Event, Evidence
-from ...check.verdict import SUSPECTED, Finding
+from ...check.verdict import SUSPECTED, Finding, JoinedRequest
 from ..colour import BOLD, Paint, plain
 from ..escape import escape
-from ..words import LEGEND, WIDTH, bullet, labelled, wrapped
+from ..words import LEGEND, WIDTH, age, bullet, labelled, wrapped
 
 
 def show(finding: Finding, said: str = "", paint: Paint = plain, excluded: bool = False) -> List[str]:
@@ -35,6 +35,12 @@ def show(finding: Finding, said: str = "", paint: Paint = plain, excluded: bool 
     if finding.to_do:
         found.append(numbered("What to do now, gentlest first", finding.to_do, paint))
     return found
+
+
+def host_age(one: JoinedRequest) -> Optional[str]:
+    """How long QEMU has had a request."""
+    known = age(one.host_age_ns)
+    return f">= {known}" if known and one.host_age_at_least else known
 
 
 def flat(finding: Finding) -> List[Finding]:

@@ -10,7 +10,7 @@ from ...check.verdict import FAULT, HEALTHY, SHOWN, WORST_FIRST, Finding, QueueV
 from ...snapshot.model import Producer
 from ..words import age
 from . import svg
-from .finding_text import cause, event, flat
+from .finding_text import cause, event, flat, host_age
 from .markup import bullets, safe, table
 
 STYLE = pathlib.Path(__file__).with_name("page.css")
@@ -135,7 +135,7 @@ def _told(queue: QueueVerdict) -> List[Finding]:
 def _requests(queue: QueueVerdict) -> str:
     drawn = svg.timeline(queue.requests)
     figure = f"<figure>{drawn}<figcaption>{TIMES}</figcaption></figure>" if drawn else ""
-    rows = [(one.head, one.place, one.operation, one.bytes, one.sector, one.tag, age(one.age_ns), age(one.host_age_ns),
+    rows = [(one.head, one.place, one.operation, one.bytes, one.sector, one.tag, age(one.age_ns), host_age(one),
              one.holder) for one in queue.requests[:svg.TIMELINE]]
     more = len(queue.requests) - svg.TIMELINE
     return ("<h3>Requests that the guest waits for, oldest first</h3>" + figure + table(REQUESTS, rows)

@@ -8,7 +8,7 @@ from ..tables import table
 from ..wide import fitting
 from ..words import age, plural, wrapped
 from . import finding_text
-from .finding_text import bullets
+from .finding_text import bullets, host_age
 
 STATUS = {FAULT: "FAULT", CANNOT_JUDGE: "CANNOT JUDGE", HEALTHY: "HEALTHY"}
 COLOUR = {FAULT: RED, CANNOT_JUDGE: YELLOW, HEALTHY: GREEN}
@@ -110,7 +110,7 @@ def _told(queue: QueueVerdict, verbose: bool) -> List[Finding]:
 
 def _requests(queue: QueueVerdict, paint: Paint) -> str:
     rows: List[Sequence[Any]] = [(one.head, one.place, one.operation, one.bytes, one.sector, one.tag,
-                                  age(one.age_ns), age(one.host_age_ns), one.holder)
+                                  age(one.age_ns), host_age(one), one.holder)
                                  for one in queue.requests[:REQUEST_LIMIT]]
     more = len(queue.requests) - REQUEST_LIMIT
     return "\n".join([paint("Requests that the guest waits for, oldest first", BOLD), fitting(rows, REQUESTS),
