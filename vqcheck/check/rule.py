@@ -3,7 +3,7 @@
 What it tests is code, everything else is text: the same source makes `vqcheck rules`, `vqcheck explain`, the pages of
 the documentation and the findings of a verdict.
 """
-from typing import Any, Callable, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, NamedTuple, Tuple
 
 from .result import Outcome
 
@@ -76,10 +76,10 @@ class Rule(NamedTuple):
     test: Callable[[Any], Outcome]
     holds_when: str
     needs: Tuple[str, ...] = ()
-    not_when: Sequence[str] = ()
+    not_when: Tuple[str, ...] = ()
     explanation: str = ""
-    confirm: Sequence[str] = ()
-    actions: Sequence[str] = ()
-    references: Sequence[str] = ()
+    confirm: Tuple[str, ...] = ()
+    actions: Tuple[str, ...] = ()
+    references: Tuple[str, ...] = ()
     essential: bool = False
     explains: Tuple[str, ...] = ()

@@ -72,7 +72,7 @@ CONSERVATION = Rule(
     confirm=("a second pair of captures",),
     actions=(KEEP, RESET),
     references=("QEMU commits c92f4fcafa (8.1), 2d9a31b3c2 (9.0), 33abfea239 (9.1), 7aa6492401, f463e761a4, "
-               "d152cdd6f6 (packed rings)"),
+               "d152cdd6f6 (packed rings)",),
 )
 
 

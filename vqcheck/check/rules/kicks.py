@@ -196,7 +196,7 @@ NOT_SERVED = Rule(
     confirm=("gdb: thread apply all bt, twice; /proc/PID/task/TID/stack and wchan on the host",),
     actions=(GCORE,),
     references=("QEMU commits 9b92fbcf45 (4.2, iothread against the big lock), 6910f04aa6 (10.2, virtio-scsi task "
-               "management), 9a4b6a63ae (7.1)"),
+               "management), 9a4b6a63ae (7.1)",),
     explains=("K1", "K2", "K3"),
 )
 
@@ -229,7 +229,7 @@ EVENT_LOST = Rule(
     confirm=("/proc/PID/fdinfo of the loop's epoll descriptor does not list the host notifier (tfd)",),
     actions=(GCORE,),
     references=("QEMU commits e62da98527 (8.0, upgrade to epoll), b37548fcd1 (3.1, stolen aio_notify, BZ 1562750), "
-               "5710a3e09f9b (5.0, barriers on aarch64), 6d740fb01b (8.1), c31a445749 (10.2, io_uring)"),
+               "5710a3e09f9b (5.0, barriers on aarch64), 6d740fb01b (8.1), c31a445749 (10.2, io_uring)",),
     explains=("K1",),
 )
 
