@@ -164,7 +164,7 @@ def test_advice_for_a_disk_of_many_queues_names_the_queue():
 
 @pytest.mark.parametrize("changes, blame", [
     ({"irq": {"depth": 1}}, "guest"), ({"irq": {"pending": True}}, "guest"),
-    ({"notify": {"vector": 0xFFFF, "msix": None}}, "guest or state load"),
+    ({"notify": {"vector": 0xFFFF, "msix": None}, "irq": {"vector": 1}}, "guest or state load"),
 ])
 def test_nothing_is_sent_where_nothing_would_arrive(changes, blame):
     found = finding(judge(*pair(**LOST_INTERRUPT, device=NEVER, **changes)))

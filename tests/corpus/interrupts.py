@@ -3,6 +3,7 @@ from functools import partial
 from typing import Any, Tuple
 
 from tests.builders import notify, pair
+from vqcheck.check.records import NO_VECTOR
 from vqcheck.snapshot.kinds import Hex
 from vqcheck.snapshot.model import Bus, Snapshot
 from vqcheck.snapshot.transport_model import Indicator, Intx, MsiMessage, VhostQueue
@@ -44,6 +45,13 @@ def intx(isr: int, level: bool, **changes: Any) -> Any:
     """A device that interrupts by its line."""
     return made(notify={**notify(msix={"enabled": False}), **changes},
                 host_part={"isr": isr, "intx": Intx(level, disabled=False, pin=1)})
+
+
+def line(isr: int, level: bool, bus: str = "pci", disabled: bool = False, **changes: Any) -> Any:
+    """The same as the walkers give it: the device's queues have no vectors, and no entries of a table."""
+    place = {"bus": Bus(bus, "0000:00:07.0")}
+    return made(notify={**notify(), "vector": NO_VECTOR, "msix": None}, guest_device=place, host_device=place,
+                host_part={"isr": isr, "intx": Intx(level, disabled, 1) if bus == "pci" else Intx(level)}, **changes)
 
 
 def ccw(is_set: bool, summary: bool, host_bit: int = 1, **changes: Any) -> Any:
@@ -101,13 +109,18 @@ NOT_DELIVERED = (
     fault("masked in QEMU only", "I5", made(notify=notify(msix={"masked": True}))),
     fault("function masked", "I5", made(irq={"masked": True}, notify=notify(msix={"function_masked": True}))),
     fault("pending although unmasked", "I6", made(notify=notify(msix={"pending": True}))),
-    fault("no vector", "I7", made(notify={"vector": 0xFFFF, "msix": None})),
+    fault("no vector", "I7", made(notify={"vector": NO_VECTOR, "msix": None}, irq={"vector": 1})),
+    fault("no vector, and the line disabled as with MSI-X", "I7", line(1, False, disabled=True, irq={"vector": 1})),
     fault("vector not marked in use", "I7", made(notify=notify(msix={"in_use": False}))),
     fault("KVM's route is stale", "I8", made(irq={"msi": ENTRY}, notify=notify(irqfd_message=ENTRY, route=OTHER))),
     fault("the guest's message is another", "I8", made(irq={"msi": OTHER}, notify=notify(irqfd_message=ENTRY))),
     fault("line low with ISR set", "I12", intx(1, False)),
     fault("line low with ISR clear", "I12", intx(0, False)),
     fault("line high: the guest's business", "I0", intx(1, True)),
+    fault("no vectors but a line: low with ISR clear", "I12", line(0, False, irq={"vector": NO_VECTOR})),
+    fault("no vectors but a line: high", "I0", line(1, True, irq={"vector": NO_VECTOR})),
+    fault("no vectors but a line that is disabled", "I12", line(1, False, disabled=True, irq={"vector": NO_VECTOR})),
+    fault("virtio-mmio, whose ISR the guest clears", "I12", line(0, False, "mmio")),
     fault("vhost behind the mask", "I18", made(host_part={"vhost_started": True}, notify=notify(
         vhost=VhostQueue(masked_notifier=60, masked_count=1)))),
     fault("vhost did not signal", "I0", made(host_part={"vhost_started": True}, device=NEVER)),

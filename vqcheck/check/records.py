@@ -25,6 +25,9 @@ WHOSE = {"guest_queue": "the guest's queue", "host_queue": "the host's queue", "
          "host_device": "the host's device", "guest_snapshot": "the guest's", "host_snapshot": "the host's"}
 
 
+NO_VECTOR = 0xFFFF
+"""VIRTIO_NO_VECTOR, VIRTIO_MSI_NO_VECTOR."""
+
 QEMUS_OWN = frozenset(f"virtio-{name}{tail}" for name in ("blk", "scsi", "rng", "balloon", "serial")
                       for tail in ("", "-device"))
 """Types of devices that QEMU serves itself; vhost has types of its own for the same."""
@@ -78,6 +81,19 @@ class Records:
         """The bus that the device is on: pci, mmio or ccw; None where neither side knows."""
         place = self.host_device.bus or self.guest_device.bus
         return place.type if place else None
+
+    @functools.cached_property
+    def by_vector(self) -> Optional[bool]:
+        """The queue's interrupts go by an MSI-X vector; False where the device has a line, or indicators, in the place
+        of vectors, and None where that is not known."""
+        enabled: Optional[bool] = self.peek("notify.msix.enabled")
+        if self.bus not in (None, "pci") or enabled is not None:
+            return bool(enabled)
+        irq, line = self.guest_queue.irq, self.peek("host.intx")
+        if irq is not None and (irq.msi is not None or irq.vector not in (None, NO_VECTOR)):
+            return True
+        by_line = (irq is not None and irq.vector == NO_VECTOR) or (line is not None and line.disabled is False)
+        return False if by_line else None
 
     @functools.cached_property
     def negotiated(self) -> int:

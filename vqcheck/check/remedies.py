@@ -5,12 +5,9 @@ from ..snapshot.device_model import Notifier
 from ..virtio import devices
 from . import wording
 from .case import Case
+from .records import NO_VECTOR
 
 RESET = "last resort: reset the VM"
-
-
-NO_VECTOR = 0xFFFF
-"""VIRTIO_NO_VECTOR, VIRTIO_MSI_NO_VECTOR."""
 
 
 def blocked(case: Case) -> Optional[str]:
@@ -23,7 +20,7 @@ def blocked(case: Case) -> Optional[str]:
         return "the summary indicator is set, and until the guest clears it QEMU makes no adapter interrupt"
     if irq is not None and irq.depth:
         return f"the guest has irq {irq.number} disabled"
-    if notify is not None and notify.vector == NO_VECTOR:
+    if notify is not None and notify.vector == NO_VECTOR and case.by_vector:
         return "the queue has no vector"
     if msix is not None and msix.enabled and not msix.in_use:
         return "the queue's MSI-X vector is not marked in use, and QEMU drops what is sent to it"

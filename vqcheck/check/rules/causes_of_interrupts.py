@@ -175,7 +175,7 @@ def _decided_wrongly(case: Case) -> Optional[Cause]:
     if case.peek("device.signalled_used_valid") is False:
         return Cause(EXCLUDED, what, "while signalled_used is not valid the decision is always to notify", told,
                      ["I4"])
-    if case.peek("host.isr") == 0:
+    if case.peek("host.isr") == 0 and (case.by_vector is not False or case.bus == "ccw"):
         return Cause(LIKELY, what, "isr is 0: the device has raised no interrupt since its reset", told, ["I4"])
     return Cause(POSSIBLE if _evaluated(case) else UNLIKELY, what, "", told, ["I4"])
 

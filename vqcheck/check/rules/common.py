@@ -6,7 +6,7 @@ from .. import late, wording
 from ..case import Case
 from ..late import Late
 from ..persistence import Persistence
-from ..remedies import NO_VECTOR
+from ..records import NO_VECTOR
 from ..result import Event, Evidence, Excused, Outcome
 from ..stacks import in_words
 

@@ -5,7 +5,7 @@ from ...snapshot.transport_model import MsiMessage, MsixVector
 from .. import remedies
 from ..case import Case
 from ..late import Late
-from ..remedies import NO_VECTOR
+from ..records import NO_VECTOR
 from ..result import Evidence, Outcome
 from ..rule import CRITICAL, HIGH, INTERRUPTS, Rule
 from ..unknown import Unknown
@@ -151,8 +151,8 @@ PENDING = Rule(
 def _no_vector(case: Case, late: Late) -> Outcome:
     vector = case.get("notify.vector")
     if vector == NO_VECTOR:
-        if case.peek("notify.msix.enabled") is False or case.guest_queue.irq is None:
-            return "the device uses INTx, or the guest has no interrupt for the queue"
+        if not case.by_vector:
+            return "the device has a line in the place of vectors, or what the driver set is not known"
         return behind(case, late, "the queue has no interrupt vector in QEMU", Evidence(
             "QEMU sends nothing for a queue without a vector", _irq(case), "vector 65535 (VIRTIO_NO_VECTOR)"))
     mine = case.peek("irq.vector")
@@ -253,9 +253,11 @@ STALE_ROUTE = Rule(
 
 @of_late_interrupt
 def _line(case: Case, late: Late) -> Outcome:
-    if case.peek("notify.msix.enabled"):
-        return "the device uses MSI-X"
     line, isr = case.get("host.intx"), case.get("host.isr")
+    if case.by_vector is None:
+        raise Unknown("whether the queue has a vector or the device a line is not known")
+    if case.by_vector:
+        return "the device uses MSI-X"
     if line.level:
         return "the device asserts its interrupt line: QEMU has done its part"
     if line.disabled:

@@ -113,6 +113,8 @@ def _refused(case: Case, late: Late) -> Outcome:
         return NOT_VHOST
     if not case.evaluated:
         return "QEMU has not evaluated the need to interrupt for the entry due"
+    if case.by_vector is False and case.bus != "ccw":
+        return "the guest clears isr when it takes an interrupt by the device's line, so it proves nothing"
     if case.get("host.isr") & 1:
         return "isr says that the device has raised an interrupt since its reset"
     return behind(case, late, "QEMU evaluated the need to interrupt and decided against it", Evidence(
@@ -127,7 +129,8 @@ REFUSED = Rule(
     holds_when="an interrupt is late, signalled_used is valid and covers the entry due, and bit 0 of isr is clear: "
                "the device has raised no interrupt since its reset",
     needs=("kind", "returned", "vhost", "evaluated", "host.isr"),
-    not_when=("isr is 1: it stays so with MSI-X, over migrations too, and then proves nothing",),
+    not_when=("isr is 1: it stays so with MSI-X, over migrations too, and then proves nothing",
+              "INTx or virtio-mmio: the guest's handler clears isr"),
     explanation="The decision is vring_need_event(used_event, used_idx, signalled_used).  It goes wrong when "
                 "signalled_used is stale (after a stop of vhost or a reload of the driver) or used_event is read "
                 "before the driver's write is visible.",
