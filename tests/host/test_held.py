@@ -122,6 +122,49 @@ def test_the_stack_of_a_coroutine_without_the_guard_is_not_guessed(scene):
         assert one.functions is None and "random bytes" in one.absent["functions"]
 
 
+def handles(recorded):
+    """Addresses of the handles that the block layer gave out for requests (struct BlkAioEmAIOCB)."""
+    return [address for (_, address), raw in recorded.memory.items()
+            if len(raw) == recorded.sizes["struct BlkAioEmAIOCB"]]
+
+
+def rename(recorded, old, new):
+    """Give a function another name."""
+    recorded.names.update({address: new for address, name in recorded.names.items() if name == old})
+
+
+def wrap(recorded):
+    """Have the block layer hand on something that points at the request in the place of the request."""
+    offset = recorded.members[("struct BlockAIOCB", "opaque")].offset
+    for number, address in enumerate(handles(recorded)):
+        raw = bytearray(recorded.memory[(False, address)])
+        recorded.memory[(False, 0x7000 + 64 * number)] = bytes(raw[offset:offset + 8])
+        raw[offset:offset + 8] = (0x7000 + 64 * number).to_bytes(8, "little")
+        recorded.memory[(False, address)] = bytes(raw)
+
+
+@pytest.mark.parametrize("callback, wrapped", [
+    ("virtio_blk_zone_mgmt_complete", False), ("virtio_blk_zone_append_complete", True),
+    ("virtio_blk_zone_report_complete", True), ("virtio_blk_ioctl_complete", True)])
+def test_requests_of_every_kind_are_found(scene, callback, wrapped):
+    recorded = scene("throttled")
+    before = hung(recorded).held
+    rename(recorded, "virtio_blk_rw_complete", callback)
+    if wrapped:
+        wrap(recorded)
+    after = hung(recorded).held
+    assert after.complete and {one.head for one in after.requests} == {one.head for one in before.requests}
+    assert {one.bytes for one in after.requests} == {None}
+    assert {one.absent["age_ns"] for one in after.requests} == {"QEMU did not note when it began"}
+
+
+def test_a_request_of_a_kind_that_is_not_known_leaves_the_search_incomplete(scene):
+    recorded = scene("throttled")
+    rename(recorded, "virtio_blk_rw_complete", "virtio_blk_new_complete")
+    held = hung(recorded).held
+    assert not held.complete and "virtio_blk_new_complete() is to complete is not known" in held.absent["complete"]
+
+
 def test_a_scsi_request_names_its_command_and_its_disk(scene):
     recorded = scene("backend-stuck-scsi")
     device = disk(recorded)
@@ -130,6 +173,25 @@ def test_a_scsi_request_names_its_command_and_its_disk(scene):
         "scsi-disk1", "/machine/peripheral/scsi-disk1", 0, 0, 0)
     assert unit.requests == len(hung(recorded).held.requests) == unit.block.in_flight
     assert device.host.type == "virtio-scsi-device" and device.host.resetting == 0
+
+
+def scsi_disk(recorded):
+    """The address of the disk (struct SCSIDevice) that has requests."""
+    first = recorded.members[("struct SCSIDevice", "requests.tqh_first")]
+    for (_, address), raw in recorded.memory.items():
+        request = int.from_bytes(raw[first.offset:first.offset + 8], "little")
+        if len(raw) == recorded.sizes["struct SCSIDevice"] and (False, request) in recorded.memory:
+            return address
+    raise AssertionError("no disk has requests")
+
+
+def test_a_scsi_request_that_the_guest_has_cancelled_is_on_no_list_and_not_lost(scene):
+    recorded = scene("backend-stuck-scsi")
+    held = hung(recorded).held
+    assert held.complete and held.requests
+    spoil(recorded, scsi_disk(recorded), "requests.tqh_first", "struct SCSIDevice", 0)
+    held = hung(recorded).held
+    assert held.requests == [] and not held.complete and "cancelled" in held.absent["complete"]
 
 
 def test_a_network_card_keeps_none_of_its_buffers(scene):

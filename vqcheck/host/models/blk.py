@@ -24,7 +24,14 @@ from .base import Model, descriptors, element, held
 REQUEST = "struct VirtIOBlockReq"
 
 CALLBACKS = ("virtio_blk_rw_complete", "virtio_blk_flush_complete", "virtio_blk_discard_write_zeroes_complete")
-"""Callbacks of the block layer's that are handed a VirtIOBlockReq."""
+"""Callbacks of the block layer's that are handed a VirtIOBlockReq, whose times and place QEMU has noted."""
+
+PLAIN = ("virtio_blk_zone_mgmt_complete",)
+"""Those that are handed a VirtIOBlockReq without them (since QEMU 8.1)."""
+
+WRAPPED = ("virtio_blk_zone_report_complete", "virtio_blk_zone_append_complete", "virtio_blk_ioctl_complete")
+"""Those that are handed a struct that begins with a pointer to one: ZoneCmdData (since QEMU 8.1), VirtIOBlockIoctlReq
+(SCSI commands, until QEMU 8.0)."""
 
 TYPES = {0: "read", 1: "write", 4: "flush", 8: "get id", 10: "get lifetime", 11: "discard", 13: "write zeroes",
          14: "secure erase", 15: "zone append", 16: "zone report", 18: "zone open", 20: "zone close",
@@ -111,7 +118,7 @@ class Blk(Model):
         if not inuse:
             return held([], True, [])
         requests = self._all()
-        own = sorted((one for one in requests if one.queue == index), key=lambda one: one.start)
+        own = sorted((one for one in requests if one.queue == index), key=lambda one: one.start or 0)
         problems = list(self._problems)
         in_flight = block_backend(self.target, self.device).uint("in_flight")
         if in_flight != self._counted:
@@ -132,16 +139,20 @@ class Blk(Model):
                 except TargetError as problem:
                     self._problems.append(str(problem))
             for one in self._requests:
-                self.process.clock.saw(one.start)
+                self.process.clock.saw(one.start or 0)
         return self._requests
 
     def _carried(self, carrier: Carrier) -> List["_Request"]:
         """A carrier's requests: those that virtio-blk merged into one hang on each other."""
         common = View(self.target, AIOCB, carrier.aiocb).embedded("struct BlockAIOCB", "common")
-        if self.target.symbol_name(common.pointer("cb")) not in CALLBACKS:
-            return []  # a job's, or another user's of the same BlockBackend
-        return [_Request(self, one, carrier)
-                for one in chain(self.target, common.pointer("opaque"), REQUEST, "mr_next")]
+        callback, handed = self.target.symbol_name(common.pointer("cb")), common.pointer("opaque")
+        if callback in CALLBACKS:
+            return [_Request(self, one, carrier) for one in chain(self.target, handed, REQUEST, "mr_next")]
+        if callback in PLAIN + WRAPPED:
+            address = self.target.read_pointer(handed) if callback in WRAPPED else handed
+            return [_Request(self, View(self.target, REQUEST, address), carrier, noted=False)]
+        # Another user's of the same BlockBackend (HMP qemu-io), or a kind of request that is not known here.
+        raise NotSupported(f"what {callback or 'an unknown function'}() is to complete is not known")
 
     def _record(self, one: "_Request", stacks: Stacks) -> HeldRequest:
         absent, view, carrier = Absences(), one.view, one.carrier
@@ -155,16 +166,18 @@ class Blk(Model):
             absent["coroutine"] = absent["functions"] = "not applicable: its coroutine has ended"
         if carrier is not None and carrier.node is None:
             absent["node"] = "no node tracks it"
-        flush = kind == "flush"
+        if not one.noted:
+            absent["offset"] = absent["bytes"] = "QEMU does not note it for such a request"
+        placeless = kind == "flush" or not one.noted
         return HeldRequest(
             head=element(self.target, view.address).uint("index"),
             descriptors=descriptors(element(self.target, view.address)),
             holder=RETRY if carrier is None else carrier.holder,
             detail="parked after an error (werror, rerror)" if carrier is None else carrier.detail,
             type=kind,
-            offset=None if flush else absent.take("offset", lambda: view.uint("sector_num") * SECTOR),
-            bytes=None if flush else absent.take("bytes", view.uint, "acct.bytes"),
-            age_ns=absent.take("age_ns", lambda: self.process.clock.age(one.start)),
+            offset=None if placeless else absent.take("offset", lambda: view.uint("sector_num") * SECTOR),
+            bytes=None if placeless else absent.take("bytes", view.uint, "acct.bytes"),
+            age_ns=absent.take("age_ns", lambda: self.process.clock.age(one.start or 0)),
             node=carrier.node if carrier else None,
             address=Hex(view.address),
             coroutine=hex_or_none(carrier.coroutine) if carrier else None,
@@ -183,9 +196,11 @@ class Blk(Model):
 class _Request:
     """A VirtIOBlockReq that was found somewhere."""
 
-    def __init__(self, model: Blk, view: View, carrier: Optional[Carrier]) -> None:
+    def __init__(self, model: Blk, view: View, carrier: Optional[Carrier], noted: bool = True) -> None:
         self.view = view
         self.carrier = carrier
         self.queue = model.queue_index(view.pointer("vq"))
-        self.start = view.sint("acct.start_time_ns")
+        self.noted = noted
+        """QEMU has noted its time and place; else these fields were never written."""
+        self.start = view.sint("acct.start_time_ns") if noted else None
         """When it began, by QEMU's clock."""

@@ -124,10 +124,27 @@ class Scsi(Model):
                         found.append(self._record(unit, request, own, stacks))
                 except TargetError as problem:
                     problems.append(str(problem))
+            problems.append(self._unlisted(unit))
         if index == CONTROL:
             problems.append("task management functions that wait for other requests to end are not on any list")
         return held(found, not any(problems), ["requests of every device on the bus", *PLACES],
                     "; ".join(dict.fromkeys(one for one in problems if one)))
+
+    def _unlisted(self, unit: _Unit) -> str:
+        """That the block layer has requests of a device which are not among its own, as are those that the guest has
+        cancelled: scsi_req_cancel_async() takes them off the list and waits for them; nothing where it has none."""
+        if unit.carriers is None or unit.backend is None:
+            return ""
+        try:
+            known = {self._handle(request) for request in _requests(unit.device)}
+            unknown = sum(1 for one in unit.carriers.found if one.aiocb not in known)
+            # What waits for the end of a drain is not counted.
+            uncounted = unit.backend.uint("in_flight") - unit.carriers.counted
+        except TargetError as problem:
+            return str(problem)
+        number = max(unknown, unknown + uncounted)
+        return f"{number} in the block layer that no list of the device's has, as when they were cancelled" if number \
+            else ""
 
     def _record(self, unit: _Unit, request: View, own: View, stacks: Stacks) -> HeldRequest:
         absent = Absences()
@@ -165,15 +182,20 @@ class Scsi(Model):
 
     def _carrier(self, unit: _Unit, request: View) -> Carrier:
         """What carries a request through the block layer, by the handle that scsi-disk keeps of it."""
-        aiocb = request.pointer("aiocb")
-        if aiocb == 0:
+        handle = self._handle(request)
+        if handle == 0:
             raise NotSupported("not applicable: it is not in the block layer")
-        if self._kind(aiocb) == "dma_aiocb_info":
-            aiocb = View(self.target, "DMAAIOCB", aiocb).pointer("acb")
-        found = unit.carriers.of_aiocb(aiocb) if unit.carriers else None
+        found = unit.carriers.of_aiocb(handle) if unit.carriers else None
         if found is None:
             raise NotSupported("not found in the block layer")
         return found
+
+    def _handle(self, request: View) -> int:
+        """The block layer's own handle of a request (BlkAioEmAIOCB); 0 where it has none."""
+        aiocb = request.pointer("aiocb")
+        if aiocb and self._kind(aiocb) == "dma_aiocb_info":
+            return View(self.target, "DMAAIOCB", aiocb).pointer("acb")
+        return aiocb
 
     def _kind(self, aiocb: int) -> Optional[str]:
         return self.target.symbol_name(View(self.target, "struct BlockAIOCB", aiocb).pointer("aiocb_info"))
