@@ -62,6 +62,18 @@ def ccw(is_set: bool, summary: bool, host_bit: int = 1, **changes: Any) -> Any:
                 **changes)
 
 
+MAIN_DRAINS = ["ppoll", "qemu_poll_ns", "aio_poll", "bdrv_drain_all_begin", "qmp_transaction", "main_loop_wait"]
+
+
+def main_elsewhere(stack: Any) -> Any:
+    """An interrupt that QEMU's main loop is to read, as without KVM, and where its thread stands."""
+    def snapshots() -> Any:
+        guest, host = pair(**FOUR, notify=notify(guest={"eventfd_count": 1, "irqfd": False, "handler": True}))
+        main, *others = host.threads or []
+        return guest, host._replace(threads=[main._replace(functions=stack), *others])
+    return snapshots
+
+
 def spurious(**changes: Any) -> Any:
     """Two captures between which the irq's count rises or stays."""
     return several(made(irq={"total": 100}), made(irq={"total": 117, **changes}))
@@ -114,6 +126,15 @@ NOT_DELIVERED = (
     fault("vector not marked in use", "I7", made(notify=notify(msix={"in_use": False}))),
     fault("KVM's route is stale", "I8", made(irq={"msi": ENTRY}, notify=notify(irqfd_message=ENTRY, route=OTHER))),
     fault("the guest's message is another", "I8", made(irq={"msi": OTHER}, notify=notify(irqfd_message=ENTRY))),
+    fault("route of a vCPU above 255: not stale", "I0", made(notify=notify(
+        msix={"address": Hex(ENTRY.address | 0xE0)}, irqfd_message=ENTRY._replace(address=Hex(ENTRY.address | 0xE0)),
+        route=ENTRY._replace(address=Hex(ENTRY.address | 0xE0 << 35))))),
+    fault("route behind an SMMU: not stale", "I0", made(
+        guest={"target": pair()[0].target._replace(machine="aarch64")},
+        notify=notify(irqfd_message=ENTRY, route=ENTRY._replace(address=Hex(0x8090040))))),
+    fault("in the eventfd, and the main loop is stuck elsewhere", "I2", several(
+        main_elsewhere(MAIN_DRAINS), main_elsewhere(MAIN_DRAINS))),
+    unsure("in the eventfd, and the main loop is elsewhere", "I2", main_elsewhere(MAIN_DRAINS)),
     fault("line low with ISR set", "I12", intx(1, False)),
     fault("line low with ISR clear", "I12", intx(0, False)),
     fault("line high: the guest's business", "I0", intx(1, True)),
@@ -138,6 +159,9 @@ NOT_TAKEN = (
     fault("event_triggered for ever", "I14", made(driver={"event_triggered": True})),
     fault("interrupts come and are not used", "I17", spurious()),
     fault("no interrupt came between two captures", "I0", spurious(total=100)),
+    fault("interrupts of a line that is shared", "I0", several(
+        line(1, True, irq={"vector": NO_VECTOR, "shared": True, "total": 100}),
+        line(1, True, irq={"vector": NO_VECTOR, "shared": True, "total": 117}))),
     healthy("callbacks off, young", made(age_ns=2 * MS, driver={"avail_flags_shadow": 1})),
     unsure("callbacks off, a CPU in the handler for long", "I13",
            made(driver={"avail_flags_shadow": 1}, irq={"in_progress": True})),

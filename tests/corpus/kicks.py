@@ -81,6 +81,8 @@ def pending(**changes: Any) -> Any:
 NOT_SERVED = (
     fault("device broken", "K9", made(host_part={"broken": True})),
     fault("device asks for a reset", "K9", made(host_device={"status": 0x4F})),
+    unsure("queue broken in a guest that starts or shuts down", "K8", made(
+        driver={"broken": True}, guest_device={"status": 0}, host_device={"status": 0})),
     fault("queue broken in the guest", "G6", made(driver={"broken": True})),
     fault("device broken and VM paused", "K9", pending(broken=True, run_state="paused", vm_running=False)),
     fault("storage error with a parked request", "B2", partial(pair, avail=104, popped=104, used=103, block={

@@ -12,7 +12,7 @@ from ..virtio import devices
 from . import wording
 from .case import Case
 from .history import NS, stood
-from .persistence import BACKEND_SECONDS, Aged, Persistence, of_backend, of_event
+from .persistence import BACKEND_SECONDS, EVENT_SECONDS, Aged, Persistence, of_backend, of_event
 from .result import Excused
 from .stacks import Standing, in_words
 
@@ -62,8 +62,13 @@ def interrupt(case: Case) -> Finding:
         return "the driver polls this queue, so no interrupt comes and none is lost"
     if case.returned == 0:
         return "nothing is returned and not consumed"
-    if case.kind == devices.LAZY and not case.get("tx_queue.stopped"):
+    if case.kind == devices.LAZY and not (case.guest_device.device_id == devices.NET and case.get("tx_queue.stopped")):
         return "the driver reclaims such a queue's entries only when it sends again"
+    if (case.guest_device.device_id, case.role) in devices.READ_LATE:
+        return "the driver takes what came in only when somebody reads it"
+    if (case.guest_device.device_id, case.role) == (devices.NET, "rx") and (
+            case.peek("guest.net.up") is False or case.peek("napi.enabled") is False):
+        return "the interface is down, and nobody takes what the device goes on to receive"
     requests = case.returned_requests
     lasts = of_event(requests, case.seen, stood(case.history.guest, _unconsumed),
                      "last_used_idx stays where it is, with entries returned")
@@ -73,14 +78,35 @@ def interrupt(case: Case) -> Finding:
         return Late(case.returned, what, lasts, excuse, _lasting(lasts), requests)
     late = Late(case.returned, what, lasts, None, [], requests)
     mover = None if case.vhost else case.interrupt_mover
-    return _under_way(case, late, mover, _in_guest_notifier(case) or _in_indicators(case), certain=False)
+    found = _under_way(case, late, mover, _in_guest_notifier(case) or _in_indicators(case), certain=False)
+    busy = _busy_reader(case)
+    if not isinstance(found, Late) or found.doubts or busy is None or stays(case, busy):
+        return found
+    return found._replace(doubts=[
+        f"{what}, and {lasts.evidence}, but the interrupt lies in the guest notifier, and QEMU's main loop, which is "
+        f"to read it, is elsewhere: {in_words(busy)}. Look at what it waits for, and capture again"])
+
+
+def _busy_reader(case: Case) -> Optional[Standing]:
+    """The main loop, where an interrupt waits for it in the guest notifier and it is not asleep."""
+    notifier, main = case.peek("notify.guest_notifier"), case.threads.main
+    waits = notifier is not None and notifier.eventfd_count and notifier.handler
+    return main if waits and main is not None and not main.at_rest else None
+
+
+def stays(case: Case, standing: Standing) -> bool:
+    """Whether several captures show a thread in one place, and the device at one place of the ring."""
+    lasts = stood(case.history.host, lambda one: one.device and (one.device.last_avail_idx, one.device.used_idx))
+    before = [one for sample in case.history.host[:-1] for one in sample.snapshot.threads or []
+              if one.id == standing.thread.id]
+    return bool(before and lasts is not None and lasts.seconds >= EVENT_SECONDS
+                and all(one.functions == standing.thread.functions for one in before))
 
 
 def _in_guest_notifier(case: Case) -> Optional[str]:
     """That the interrupt lies in the guest notifier, and that who reads it is about to."""
     notifier = case.peek("notify.guest_notifier")
-    main = next((one for one in case.threads.by_id.values() if one.role == "main"), None)
-    standing = case.threads.standing(main.id) if main else None
+    standing = case.threads.main
     if notifier is None or not notifier.eventfd_count or not notifier.handler or standing is None or \
             not (standing.at_rest or standing.waking or standing.busy_in):
         return None

@@ -98,6 +98,11 @@ class Threads:
             self._standing[number] = standing(self.by_id[number])
         return self._standing[number]
 
+    @property
+    def main(self) -> Optional[Standing]:
+        """The thread that runs QEMU's main loop; None where it, or its stack, is not known."""
+        return self.standing(next((one.id for one in self.by_id.values() if one.role == "main"), None))
+
     def busy(self) -> List[Standing]:
         """Those that stand in functions of virtio or of event dispatch."""
         if self._busy is None:

@@ -145,6 +145,11 @@ _CLASSES: Dict[int, Dict[str, str]] = {
 }
 
 
+READ_LATE = frozenset(((CONSOLE, "rx"), (RPROC_SERIAL, "rx")))
+"""Devices and roles of queues from which the driver takes the next buffer only when the last one was read: what is
+returned and not consumed never means a lost interrupt (Linux virtio_console.c, in_intr(), get_inbuf())."""
+
+
 def queue_role(device_id: int, index: int, count: Optional[int] = None, features: Optional[int] = None) -> str:
     """What queue `index` of a device is for, or UNKNOWN where that can't be told.
 

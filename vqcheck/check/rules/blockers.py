@@ -54,6 +54,9 @@ DEVICE_BROKEN = Rule(
 def _given_up(case: Case) -> Outcome:
     if not case.get("driver.broken"):
         return "the driver has not given the queue up"
+    status = case.peek("host_device.status")
+    if status is not None and not status & features.DRIVER_OK:
+        return "the device is not in service yet, or no more, and the driver then calls its queues broken: see K8"
     return Found("the driver has marked the queue broken (vring_virtqueue.broken; dmesg says why)",
                  [Evidence("the driver takes no more from the queue", "broken true")])
 
@@ -65,12 +68,15 @@ QUEUE_BROKEN = Rule(
     severity=CRITICAL, stage=BROKEN, test=_given_up,
     holds_when="vring_virtqueue.broken is set",
     needs=("driver.broken",),
-    not_when=("the device is being removed or reset",),
+    not_when=("the device is being removed or reset",
+              "DRIVER_OK is not set: kernels with VIRTIO_HARDEN_NOTIFICATION mark queues so until then, and since 6.15 "
+              "a shutdown marks all of them"),
     explanation="The driver marks a queue broken when the device returns something impossible (BAD_RING), or when "
                 "the device is gone.  What was in flight is not completed.",
     confirm=("dmesg of the guest: \"id %u is not a head!\", \"id %u out of range\"",),
     actions=("read dmesg of the guest for the first error of the device", REBIND),
-    references=("Linux drivers/virtio/virtio_ring.c, BAD_RING(), virtio_break_device()",),
+    references=("Linux drivers/virtio/virtio_ring.c, BAD_RING(), virtio_break_device()",
+                "Linux drivers/virtio/virtio.c, virtio_dev_shutdown()"),
 )
 
 

@@ -8,6 +8,7 @@ from ..late import Late
 from ..records import NO_VECTOR
 from ..result import Evidence, Outcome
 from ..rule import CRITICAL, HIGH, INTERRUPTS, Rule
+from ..stacks import in_words
 from ..unknown import Unknown
 from .common import fields, of_late_interrupt
 from .lost_interrupt import behind
@@ -38,17 +39,32 @@ def _unread(case: Case, late: Late) -> Outcome:
         return "the vector is masked, and the notifier is where interrupts wait meanwhile"
     if notifier.irqfd:
         return "KVM turns what is written there into interrupts"
+    if notifier.eventfd_count and notifier.handler:
+        return _main_loop_elsewhere(case, late)
     if notifier.eventfd_count:
         return behind(case, late, "the interrupt is in the guest notifier, and nobody reads it", Evidence(
             "neither KVM (irqfd) nor a handler of QEMU's has taken it", None, fields(
                 fd=notifier.fd, eventfd_count=notifier.eventfd_count, irqfd=notifier.irqfd,
-                handler=notifier.handler)), actions=(_restart(case),))
+                handler=False)), actions=(_restart(case),))
     if notifier.eventfd_count is None and notifier.handler is False and notifier.irqfd is False and \
             case.peek("host.ioeventfd_started"):
         return behind(case, late, "nobody reads the guest notifier that QEMU writes its interrupts to", Evidence(
             "the device notifies by eventfd, and neither irqfd nor a handler is there to take it", None,
             "ioeventfd_started true, irqfd false, handler false"), actions=(_restart(case),))
     return "no interrupt waits in the guest notifier"
+
+
+def _main_loop_elsewhere(case: Case, late: Late) -> Outcome:
+    """The interrupt waits for QEMU's main loop, which reads the notifier where KVM does not."""
+    main, notifier = case.threads.main, case.get("notify.guest_notifier")
+    return behind(
+        case, late, "the interrupt is in the guest notifier, and QEMU's main loop does not come to it", Evidence(
+            "the main loop is to read it, as KVM does not", None, fields(
+                fd=notifier.fd, eventfd_count=notifier.eventfd_count, irqfd=notifier.irqfd, handler=True)),
+        *([Evidence("the main loop's thread", None, in_words(main))] if main else []),
+        blame="host: QEMU's main loop, or what its thread waits for",
+        actions=("find what the main thread waits for, from the stacks of all threads (gdb: thread apply all bt), and "
+                 "cure that",))
 
 
 def _restart(case: Case) -> str:
@@ -61,7 +77,8 @@ UNREAD = Rule(
     blame="host: QEMU's set-up of irqfd",
     severity=CRITICAL, stage=INTERRUPTS, test=_unread,
     holds_when="an interrupt is late, the vector is not masked, no irqfd is assigned to the guest notifier, and its "
-               "counter is above zero or no handler is attached to it",
+               "counter is above zero or no handler is attached to it; where a handler is, its main loop does not come "
+               "to it",
     needs=("kind", "returned", "notify.guest_notifier"),
     not_when=("the vector is masked: the irqfd of devices without a mask function of their own is then taken away "
               "on purpose, and the counter keeps the interrupt until it is unmasked (I5)",),
@@ -198,9 +215,8 @@ def _stale_route(case: Case, late: Late) -> Outcome:
     table = MsiMessage(entry.address, entry.data)
     guest = case.guest_queue.irq.msi if case.guest_queue.irq else None
     sent, route = case.peek("notify.irqfd_message"), case.peek("notify.route")
-    remapped = bool(entry.address & REMAPPED)
     against = [("the guest's msi_desc", guest), ("the message QEMU gave to KVM", sent),
-               ("KVM's route", None if remapped else route)]
+               ("KVM's route", _untranslated(case, table, route))]
     if all(message is None for _, message in against):
         case.get("notify.route")
         case.get("irq.msi")
@@ -214,6 +230,24 @@ def _stale_route(case: Case, late: Late) -> Outcome:
 
 REMAPPED = 0x10
 """Bit 4 of an MSI address: remappable format, which the IOMMU translates before it becomes a route."""
+
+
+ADDRESS_HAS, ID_ABOVE = 0xFE0, 35
+"""Bits 5 to 11 of an MSI address hold the upper bits of the APIC id of a vCPU above 255; a route has them in its upper
+half (QEMU kvm_swizzle_msi_ext_dest_id(), since 6.0)."""
+
+
+def _untranslated(case: Case, table: MsiMessage, route: Optional[MsiMessage]) -> Optional[MsiMessage]:
+    """KVM's route as it was before QEMU's kvm_arch_fixup_msi_route() made it fit; None where it can't be compared."""
+    if route is None or table.address & REMAPPED:
+        return None
+    machine = case.peek("guest_snapshot.target.machine")
+    if machine == "aarch64":  # an SMMU translates the address of the doorbell, and leaves the data as it is
+        return route._replace(address=table.address)
+    if machine != "x86_64":
+        return route
+    address = route.address & 0xFFFFFFFF | route.address >> ID_ABOVE & ADDRESS_HAS
+    return route._replace(address=type(route.address)(address))
 
 
 def _messages(table: MsiMessage, guest: Any, sent: Any, route: Any) -> List[Evidence]:
@@ -237,7 +271,9 @@ STALE_ROUTE = Rule(
                "one that QEMU gave to KVM, from KVM's route, or from the guest's msi_desc",
     needs=("kind", "returned", "notify.msix"),
     not_when=("interrupt remapping is on: the route is the message after translation, and only the others are "
-              "compared",),
+              "compared",
+              "an SMMU translates the address of the doorbell: of the route only the data is compared",
+              "the vCPU's APIC id is above 255: the route has its upper bits elsewhere"),
     explanation="KVM delivers by a copy of the message that QEMU gave it.  When the guest moves the interrupt to "
                 "another CPU, QEMU has to bring that copy up to date; one that it forgot sends interrupts to the old "
                 "CPU and vector, where nobody expects them.",

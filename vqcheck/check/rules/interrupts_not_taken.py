@@ -181,6 +181,8 @@ TRIGGERED = Rule(
 @of_late_interrupt
 def _no_work_seen(case: Case, late: Late) -> Outcome:
     total = case.get("irq.total")
+    if case.by_vector is False and case.bus == "pci":
+        return "other devices may share the interrupt line, and interrupts that came may be theirs"
     earlier = [one for one in case.history.guest[:-1] if one.queue.irq is not None and one.queue.irq.total is not None]
     if not earlier:
         return "there is no earlier capture of the guest to compare the irq's count with"
@@ -204,7 +206,8 @@ NO_WORK_SEEN = Rule(
     holds_when="between two captures of the guest the irq's count rises while last_used_idx stays, with entries "
                "returned and not consumed",
     needs=("kind", "returned", "irq.total"),
-    not_when=("several queues share the vector, and the interrupts are another's",),
+    not_when=("INTx: devices share the line, and the interrupts may be another's; queues of one device that share a "
+              "vector are all looked at",),
     explanation="vring_interrupt() returns IRQ_NONE when it finds used->idx equal to last_used_idx.  If it reads a "
                 "stale value, as without the barriers that real DMA needs (ORDER_PLATFORM), the interrupt is wasted.",
     confirm=("/proc/interrupts rises; /proc/irq/N/spurious counts unhandled ones",),

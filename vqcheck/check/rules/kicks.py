@@ -9,7 +9,7 @@ from ..history import stood
 from ..late import Late
 from ..result import Evidence, Excused, Found, Outcome
 from ..rule import CRITICAL, HIGH, KICKS, Rule
-from ..stacks import Standing, in_words
+from ..stacks import in_words
 from .common import fields, of_late_kick, thread
 from .lost_kick import behind, by_hand
 
@@ -44,6 +44,8 @@ def _switched_off(case: Case) -> Outcome:
         return "the device takes no requests for another reason, or the entries are young"
     if late.excuse and "num_added" in late.excuse:
         return late.excuse
+    if case.role == "tx" and case.popped:
+        return "a packet is parked at its backend, and kicks are off until that takes it (B10)"
     busy = _asleep(case)
     if busy is not None and case.serving is not None:
         return busy
@@ -63,7 +65,8 @@ SWITCHED_OFF = Rule(
     needs=("kind", "vhost", "posted", "device.notification", "notify.polling"),
     not_when=("the event loop is busy polling",
               "receive queues of network devices, where it is the normal state",
-              "transmit queues with tx_waiting: the device has promised itself to look again"),
+              "transmit queues with tx_waiting: the device has promised itself to look again",
+              "transmit queues with a packet parked at the backend (B10)"),
     explanation="While it polls, QEMU switches kicks off, and on again when it stops.  In 8.1 and 8.2 a drain could "
                 "take the poll handler away in between, and leave kicks off for ever.  With EVENT_IDX avail_event is "
                 "frozen then, so the driver does not kick either.",
@@ -157,7 +160,8 @@ def _not_served(case: Case) -> Outcome:
         return "the serving thread sleeps in its loop"
     if lateness.drain(case) is not None or case.popped >= case.size or late.persistence.young:
         return "the device takes no requests for another reason, or the entries are young"
-    certain = late.persistence.evidence and (_stands(case, serving) or lateness.posted_for_long(case, late.requests))
+    certain = late.persistence.evidence and (
+        lateness.stays(case, serving) or lateness.posted_for_long(case, late.requests))
     if not certain and not count:
         return "no kick is seen to wait, and the thread may have work to do"
     doubts = [] if certain else late.doubts or [
@@ -170,15 +174,6 @@ def _not_served(case: Case) -> Outcome:
         blame="host: the thread that runs the queue's event loop is stuck",
         actions=(f"find what thread {serving.thread.id} waits for, from the stacks of all threads (gdb: thread apply "
                  "all bt), and cure that",))
-
-
-def _stands(case: Case, serving: Standing) -> bool:
-    """Whether several captures show the thread in one place."""
-    lasts = stood(case.history.host, lambda queue: queue.device and queue.device.last_avail_idx)
-    before = [one for sample in case.history.host[:-1] for one in sample.snapshot.threads or []
-              if one.id == serving.thread.id]
-    return bool(before and lasts is not None and lasts.seconds >= 1
-                and all(one.functions == serving.thread.functions for one in before))
 
 
 NOT_SERVED = Rule(
@@ -284,6 +279,8 @@ def _starved(case: Case) -> Outcome:
         return "no packet waits for receive buffers"
     if not case.posted:
         return "packets wait, and the driver has posted no buffer for them: see G9"
+    if case.returned or case.peek("guest.net.up") is False:
+        return "the driver has not taken the packets that it was given, and may lack buffers for that reason"
     if not case.get("device.notification") or case.kick_due:
         return "the device does not wait for a kick, or one was due"
     lasts = stood(case.history.host, lambda queue: queue.device and queue.device.last_avail_idx)
@@ -303,7 +300,9 @@ STARVED = Rule(
     holds_when="the backend has packets queued for a receive queue with posted buffers, the device has kicks "
                "switched on, and the driver owes none",
     needs=("kind", "vhost", "posted", "host.net", "device.notification", "kick_due"),
-    not_when=("the ring is full of buffers and no packet is pending",),
+    not_when=("the ring is full of buffers and no packet is pending",
+              "packets that were given to the guest are not taken, as while the interface is down: the buffers that "
+              "are left may be too few for the next"),
     explanation="A device that found too few buffers asks for a kick and looks once more.  If it looked before it "
                 "asked, or asked for the wrong entry, packets and buffers wait for each other.",
     confirm=("a second capture",),
