@@ -179,7 +179,7 @@ def test_stop_is_not_advised_without_warning_while_the_device_holds_requests():
 
 @pytest.mark.parametrize("block, blame, action", [
     ({"in_flight": 0, "tracked": []}, "the device itself holds", "gcore"),
-    ({"quiesce_counter": 1}, "drained", "query-block-jobs"),
+    ({"quiesce_counter": 1, "in_flight": 0, "tracked": []}, "drained", "query-block-jobs"),
     ({"throttled": 1}, "I/O limit", "block_set_io_throttle"),
 ])
 def test_who_holds_the_request_decides_what_to_do(block, blame, action):

@@ -4,10 +4,11 @@ from typing import Any, List, Optional, Tuple
 
 from tests.builders import block_queue, pair
 from vqcheck.snapshot.held_model import Held, HeldRequest, Throttling
-from vqcheck.snapshot.kernel_model import HardwareQueue, ScsiHost, Tags, TxQueue
+from vqcheck.snapshot.kernel_model import HardwareQueue, Napi, NetDevice, ScsiHost, Tags, TxQueue
 from vqcheck.snapshot.kinds import Hex
+from vqcheck.snapshot.model import Observation
 from vqcheck.snapshot.transport_model import NetClient
-from vqcheck.virtio.devices import NET, SCSI
+from vqcheck.virtio.devices import CONSOLE, FS, NET, SCSI
 
 from .cases import Entry, fault, healthy, unsure
 from .interrupts import several
@@ -24,6 +25,9 @@ def made(**changes: Any) -> Any:
 
 FLUSHING = ["virtqueue_flush", "virtqueue_push", "virtio_blk_req_complete", "virtio_blk_rw_complete",
             "blk_aio_complete", "aio_bh_poll", "aio_poll", "iothread_run"]
+WRLOCK = ["ppoll", "qemu_poll_ns", "aio_poll", "bdrv_graph_wrlock", "bdrv_replace_node", "aio_bh_poll"]
+LOCKED = ["__lll_lock_wait", "pthread_mutex_lock", "qemu_mutex_lock_impl", "aio_context_acquire", "aio_bh_poll",
+          "aio_poll", "iothread_run"]
 NOT_RUN = "done by a worker thread, its completion not run"
 
 
@@ -56,6 +60,15 @@ HELD = (
     fault("limit reached", "B4", held("throttle", block=limits(True))),
     fault("limit, and no timer", "B4", held("throttle", block=limits(False))),
     fault("drained", "B5", held("quiesced", block={"quiesce_counter": 1, "queued": 1, "in_flight": 0})),
+    fault("a drain waits for a request that the storage does not answer", "B1",
+          made(block={"quiesce_counter": 1})),
+    fault("a drain waits for it, and others wait for the drain", "B1", made(
+        avail=105, popped=105, block={"quiesce_counter": 1, "queued": 1, "in_flight": 1}, host_queue={"held": Held(
+            [carried(103, None, 30_000 * MS), carried(104, None, 30_000 * MS, "quiesced")], True, ["everywhere"])})),
+    fault("a change of the graph waits for a request that a worker thread has", "B1", several(
+        made(stack=WRLOCK), made(stack=WRLOCK))),
+    fault("a lock for a moment in the last capture, and the storage does not answer", "B1", several(
+        made(), made(stack=LOCKED))),
     fault("done by a worker thread, and not reported", "B6",
           held("block layer", NOT_RUN)),
     fault("completion due in a loop that sleeps", "B6", held("completion")),
@@ -98,6 +111,19 @@ def waiting(state: str, **changes: Any) -> Any:
 STOPPED = HardwareQueue(0, state=Hex(1), stopped=True, dispatch=2, nr_active=0, tags=Tags(128, 0, 2, 0, 0))
 WAITERS = HardwareQueue(0, state=Hex(0), stopped=False, dispatch=0, nr_active=0, tags=Tags(128, 0, 0, 0, 3))
 
+def second_queue(above_it: Any, busy: Any) -> Any:
+    """The same disk with another queue, on which requests are."""
+    def snapshots() -> Any:
+        (guest, host), (more, less) = above_it(), busy()
+        mine, yours = more.devices[0].queues[0], less.devices[0].queues[0]
+        rings = mine.rings._replace(desc=Hex(0x900000000))
+        return tuple(side._replace(devices=[side.devices[0]._replace(queues=[
+            *side.devices[0].queues, queue._replace(rings=rings)])]) for side, queue in ((guest, mine), (host, yours)))
+    return snapshots
+
+
+BUSY_QUEUE = partial(pair, avail=104, popped=104, used=103, age_ns=2_000 * MS, queue_index=1)
+
 ABOVE = (
     fault("came back and did not end", "G1", above(waiting("complete"))),
     fault("stopped and not started", "G2", above(waiting("idle", hardware_queues=[STOPPED]))),
@@ -107,6 +133,10 @@ ABOVE = (
     healthy("nothing waits", above(block_queue())),
     healthy("stopped, and requests are on the ring", above(
         waiting("idle", hardware_queues=[STOPPED]), avail=104, popped=104, used=103, age_ns=2 * MS)),
+    healthy("stopped, and requests are on the ring of another queue", second_queue(above(
+        waiting("idle", hardware_queues=[STOPPED])), BUSY_QUEUE)),
+    healthy("quiesced, and whoever does it waits for another queue", second_queue(above(
+        waiting("idle", quiesce_depth=1)), BUSY_QUEUE)),
     unsure("tags free, tasks wait, seen once", "G4", above(block_queue(0, hardware_queues=[WAITERS]))),
     unsure("waits in the block layer for no reason that is seen", "G11", above(waiting("idle"))),
 )
@@ -134,6 +164,26 @@ def tx_queue(stopped: bool) -> Any:
 BUSY = NetClient(0, False, "net0", 0, 3)
 HUNGRY = NetClient(0, False, "net0", 5, 0)
 OFF = {"notification": False, "tx_waiting": False}
+PARKED = Held([HeldRequest(103, 1, "device", "waits for the network backend to take it")], True, ["async_tx"])
+VHOST_TX: Any = net("tx", 1, avail=228, popped=100, guest_queue={"tx_queue": tx_queue(True)}, host_part={
+    "vhost_started": True})
+
+
+def seen(snapshots: Any) -> Any:
+    """The snapshots, and a person who saw that nothing moves."""
+    guest, host = snapshots()
+    observed = guest.capture._replace(observation=Observation(True, "ping stands still"))
+    return guest._replace(capture=observed), host
+
+
+def down(up: bool = False, **changes: Any) -> Any:
+    """A receive queue whose driver does not take what came in, and a packet that finds too few buffers."""
+    napi = Napi(enabled=up, scheduled=False, polling=False)
+    return net("rx", 0, HUNGRY, avail=104, popped=100, last_used=98, ring={"avail_event": 50, "used_event": 98},
+               guest_queue={"napi": napi}, guest_part={"net": NetDevice("eth0", up=up)}, age_ns=MS, **changes)
+
+
+DOWN, UP = down(), down(up=True)
 
 NETWORK = (
     healthy("receive queue full of buffers", net("rx", 0, avail=300, popped=44, num=256,
@@ -161,8 +211,44 @@ NETWORK = (
         net("tx", 1, guest_queue={"tx_queue": tx_queue(True)}))),
     fault("transmit queue stopped, interrupt lost", "I0", net(
         "tx", 1, avail=228, last_used=100, guest_queue={"tx_queue": tx_queue(True)})),
+    fault("backend busy for long, as a person saw", "B10", partial(seen, net(
+        "tx", 1, BUSY, avail=108, popped=104, used=103, device=OFF, ring={"avail_event": 50}, guest_queue={
+            "tx_queue": tx_queue(False)}, host_queue={"held": PARKED}))),
     fault("no receive buffers", "G9", several(net("rx", 0), net("rx", 0))),
+    healthy("a pair of queues that is not in use", several(net("rx", 2, avail=0), net("rx", 2, avail=0))),
+    healthy("interface down: what came in is not taken", several(DOWN, DOWN)),
+    healthy("interface down: what came in is not taken, and the interrupt is noted", several(
+        down(driver={"event_triggered": True}), down(driver={"event_triggered": True}))),
+    fault("interface up: what came in is not taken", "I0", several(UP, UP)),
+    fault("transmit queue of vhost stuck", "V0", several(VHOST_TX, VHOST_TX, seconds=8)),
     unsure("no receive buffers, seen once", "G9", net("rx", 0)),
+)
+
+
+PORT = {"type": "console", "device_id": CONSOLE}
+
+
+def port(role: str, **changes: Any) -> Any:
+    """A queue of a serial port."""
+    return partial(pair, guest_device=PORT, host_device=PORT, guest_queue={"role": role}, host_queue={"role": role},
+                   host_part={"type": "virtio-serial-device", "block": None}, **changes)
+
+
+UNREAD = {"avail": 100, "popped": 44, "used": 44, "last_used": 40}
+VHOST_FS: Any = partial(
+    pair, avail=104, popped=100, guest_device={"type": "fs", "device_id": FS}, host_device={"type": "fs",
+                                                                                            "device_id": FS},
+    host_part={"type": "vhost-user-fs-device", "vhost_started": True, "block": None}, guest_queue={
+        "queue_index": 1}, host_queue={"queue_index": 1})
+
+PORTS = (
+    healthy("port that nobody reads", several(port("rx", **UNREAD), port("rx", **UNREAD))),
+    healthy("port that nobody reads, and the interrupt is noted", several(
+        port("rx", driver={"event_triggered": True}, **UNREAD), port("rx", driver={"event_triggered": True},
+                                                                      **UNREAD))),
+    healthy("port whose driver reclaims lazily", port("tx", avail=44, last_used=43)),
+    unsure("virtiofs: requests stay with the daemon", "V0", several(VHOST_FS, VHOST_FS, seconds=8)),
+    healthy("virtiofs: requests are with the daemon, seen once", partial(VHOST_FS, age_ns=MS)),
 )
 
 
@@ -196,5 +282,5 @@ OTHERS = (
     healthy("two disks", two_disks(pair, pair)),
 )
 
-ENTRIES: Tuple[Entry, ...] = (*HELD, *ABOVE, *NETWORK, *OTHERS)
+ENTRIES: Tuple[Entry, ...] = (*HELD, *ABOVE, *NETWORK, *PORTS, *OTHERS)
 

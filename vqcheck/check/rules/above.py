@@ -2,14 +2,17 @@
 from typing import List, Optional
 
 from ...snapshot.kernel_model import BlockQueue
+from ...snapshot.model import Queue
 from ...snapshot.request_model import WaitingRequest
 from ...virtio import devices
 from .. import wording
+from ..axis import Axis
 from ..case import Case
 from ..history import NS, stood
 from ..persistence import BACKEND_SECONDS
 from ..result import Evidence, Found, Outcome, listed
 from ..rule import GUEST, HIGH, MEDIUM, Rule
+from ..unknown import Unknown
 from .common import fields
 
 DUMP = "keep a dump of the guest for its kernel's developers"
@@ -41,8 +44,24 @@ def _waits(disk: BlockQueue, requests: List[WaitingRequest]) -> Evidence:
 
 
 def _idle(case: Case) -> Optional[str]:
-    """Why what waits above may only wait for the ring; None where nothing is on it."""
-    return None if case.outstanding == 0 else f"{wording.count(case.outstanding, 'request')} on the ring are in the way"
+    """Why what waits above may only wait for the rings; None where nothing is on any that the block layer uses."""
+    number = case.outstanding + sum(_on_ring(one) for one in case.guest_device.queues
+                                    if one.role == "request" and one is not case.guest_queue)
+    return None if number == 0 else f"{wording.count(number, 'request')} on the device's rings are in the way"
+
+
+def _on_ring(queue: Queue) -> int:
+    """What the driver waits for on another queue of the device.  Raises Unknown."""
+    packed, driver = queue.layout == "packed", queue.driver
+    if driver is None or driver.last_used_idx is None or queue.size is None:
+        raise Unknown(f"what is on the ring of queue {queue.queue_index} is not known")
+    axis, avail = Axis(queue.size, packed), driver.next_avail_idx if packed else driver.avail_idx_shadow
+    if avail is None:
+        raise Unknown(f"what is on the ring of queue {queue.queue_index} is not known")
+    if not packed:
+        return axis.distance(avail, driver.last_used_idx)
+    return axis.distance(axis.place(avail, driver.avail_wrap_counter),
+                         axis.place(driver.last_used_idx, driver.used_wrap_counter))
 
 
 def _not_ended(case: Case) -> Outcome:
@@ -254,6 +273,8 @@ def _no_buffers(case: Case) -> Outcome:
         return "not a receive queue of a network device"
     if case.outstanding:
         return "receive buffers are posted"
+    if case.guest_queue.queue_index and case.driver_avail == case.driver_used == 0:
+        return "no buffer was ever posted, as on a pair of queues that is not in use (ethtool -l)"
     if case.peek("guest.net.up") is False or case.peek("napi.enabled") is False:
         return "the interface is down, or NAPI does not serve this queue"
     lasts = stood(case.history.guest, lambda one: one.driver and one.driver.avail_idx_shadow)
@@ -271,19 +292,20 @@ NO_BUFFERS = Rule(
     severity=HIGH, stage=GUEST, test=_no_buffers,
     holds_when="a receive queue of an interface that is up has nothing posted",
     needs=("outstanding",),
-    not_when=("the interface is down", "a burst has emptied the ring this moment"),
+    not_when=("the interface is down", "a burst has emptied the ring this moment",
+              "a pair of queues that is not in use: the driver fills only as many as `ethtool -l` says"),
     explanation="The driver refills the queue while it takes packets.  If memory was short then, a delayed work "
                 "tries again; where that is not queued, the queue stays empty.",
     confirm=("ip -s link: rx dropped; dmesg: page allocation failure",),
     actions=("in the guest, take the interface down and up",),
-    references=("Linux drivers/net/virtio_net.c, try_fill_recv(), refill_work()",),
+    references=("Linux drivers/net/virtio_net.c, virtnet_open() (curr_queue_pairs), try_fill_recv(), refill_work()",),
 )
 
 
 def _above(case: Case) -> Outcome:
     for disk in _disks(case):
         old = _old(disk)
-        if old and case.outstanding == 0:
+        if old and _idle(case) is None:
             return Found(
                 f"{wording.count(len(old), 'request')} of {disk.disk} in the guest's block layer, and nothing is on "
                 "the ring",

@@ -1,7 +1,7 @@
 """Who holds what the device has popped: B1, B2b, B3 to B7, B10, M2."""
 from typing import List, Sequence
 
-from ...snapshot.held_model import HeldRequest
+from ...snapshot.held_model import BlockState, HeldRequest
 from ...virtio import devices
 from .. import late as lateness
 from .. import remedies, wording
@@ -231,17 +231,27 @@ def _drained(case: Case) -> Outcome:
     queued = sum(one.queued or 0 for one in blocks(case))
     if drain is None and not queued:
         return "nothing behind the device is drained"
+    waited = sum(one.in_flight or 0 for one in blocks(case) if _quiesced(one))
+    if waited and case.popped:
+        return "a drain has begun and waits for requests in flight: who has those is the matter"
     if late.persistence.young:
         return f"{late.what}; {late.persistence.doubt}"
     lasts = stood(case.history.host, lambda queue: queue.device and queue.device.last_avail_idx)
     doubts = [] if lasts is not None and lasts.seconds >= 1 or late.persistence.evidence else list(late.doubts)
+    why = "the block layer is drained and was not released" if not waited else \
+        f"the block layer is drained, and the drain waits for {wording.count(waited, 'request')} in flight"
     return Found(
-        f"{late.what}: the block layer is drained and was not released", [
+        f"{late.what}: {why}", [
             Evidence(f"{drain or 'requests wait for the end of a drain'}", None, fields(queued=queued)),
             *([Evidence(f"it lasts: {late.persistence.evidence}")] if late.persistence.evidence else []),
             *[Evidence("a thread waits for the drain", None, in_words(one)) for one in _drainers(case)]], doubts,
-        blame="backend: the block layer is drained (quiesced) and was not released",
+        blame="backend: the block layer is drained (quiesced) and was not released" if not waited else
+              "backend: whoever has the requests in flight that the drain waits for",
         actions=["find the job or command that drains the disk (query-block-jobs), and end it", DRAINS])
+
+
+def _quiesced(state: BlockState) -> bool:
+    return bool(state.quiesce_counter or any(one.quiesce_counter for one in state.nodes or []))
 
 
 DRAINING = ("bdrv_do_drained_begin", "bdrv_drained_begin", "bdrv_drain_all_begin", "bdrv_drain_all", "blk_drain",
@@ -261,7 +271,8 @@ DRAINED = Rule(
     holds_when="requests are held or entries wait to be popped, and a quiesce counter behind the device is above "
                "zero or requests wait for the end of a drain",
     needs=("kind", "vhost", "popped"),
-    not_when=("a job or a snapshot is just changing the graph, which takes milliseconds",),
+    not_when=("a job or a snapshot is just changing the graph, which takes milliseconds",
+              "the drain waits for requests of the queue that are in flight: whoever has those is to blame (B1)"),
     explanation="To change the graph of block nodes QEMU drains it: new requests wait, and from 8.1 on the device "
                 "stops to look at its queues.  A drain that does not end stops the disk.",
     confirm=("query-block-jobs; the stack of the main thread (bdrv_drain, AIO_WAIT_WHILE)",),
@@ -307,6 +318,12 @@ NOT_REAPED = Rule(
 LOCKS = ("bdrv_graph_wrlock", "bdrv_graph_co_rdlock", "bdrv_graph_rdlock_main_loop", "aio_context_acquire",
          "aio_context_release", "aio_wait_kick", "aio_wait_bh_oneshot")
 
+WAITS_FOR_READERS = "bdrv_graph_wrlock"
+"""It waits until no coroutine reads the graph, and coroutines do so for as long as their requests are in flight."""
+
+IN_WORKER = "in the hands of a worker thread"
+"""What the host's walker says of a request that a system call has."""
+
 
 def _deadlocked(case: Case) -> Outcome:
     late = lateness.held(case)
@@ -322,9 +339,12 @@ def _deadlocked(case: Case) -> Outcome:
         return "no thread is blocked in a lock of the block layer"
     if late.persistence.young:
         return f"{late.what}; {late.persistence.doubt}"
+    if all(WAITS_FOR_READERS in (one.thread.functions or []) for one in found) and \
+            any(one.detail == IN_WORKER for one in owned(case)):
+        return "a thread waits for requests in flight, of which worker threads have some: they are the matter"
     doubts = list(late.doubts)
-    if len(case.history.host) < 2:
-        doubts.append("one capture does not show that the thread stays there: capture QEMU again")
+    if not any(lateness.stays(case, one) for one in found):
+        doubts.append("captures do not show that the thread stays there: capture QEMU again")
     return Found(f"{late.what}: a thread of QEMU is blocked in a lock of the block layer",
                  [Evidence("it waits for a lock", None, in_words(one)) for one in found], doubts)
 
@@ -337,7 +357,8 @@ DEADLOCKED = Rule(
     holds_when="requests are held or entries wait to be popped, and a thread is blocked in a lock of the block graph "
                "or of an AioContext",
     needs=("kind", "vhost", "popped", "threads"),
-    not_when=("the lock is held for a moment",),
+    not_when=("the lock is held for a moment",
+              "bdrv_graph_wrlock() while worker threads have requests: it waits for the storage (B1)"),
     explanation="Two threads that take the graph's lock, an AioContext and the big lock in different orders stop "
                 "each other and all disks with them.",
     confirm=("gdb: thread apply all bt, twice",),
@@ -355,7 +376,9 @@ def _peer_busy(case: Case) -> Outcome:
     pair = case.host_queue.queue_index // 2
     client = next((one for one in case.get("host.net") if one.pair == pair), None)
     lasts = stood(case.history.host, lambda queue: queue.device and queue.device.used_idx)
-    doubts = [] if lasts is not None and lasts.seconds >= 1 else [
+    late = lateness.held(case)
+    seen = isinstance(late, Late) and late.persistence.evidence
+    doubts = [] if seen or lasts is not None and lasts.seconds >= 1 else [
         "packets wait for their backend in every busy network: capture QEMU again, and see whether they move"]
     peer = client.peer if client else None
     return Found(f"{wording.count(case.popped, 'packet')} parked on a busy backend ({peer or 'not known'})", [

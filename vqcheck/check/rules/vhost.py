@@ -15,7 +15,7 @@ from .common import fields, lasting_words
 def _holds(case: Case) -> Outcome:
     if not case.vhost:
         return "QEMU itself serves the queue"
-    if case.kind != devices.REQUEST:
+    if case.kind not in (devices.REQUEST, devices.LAZY, devices.PARKED):
         return f"a queue of class {case.kind} may keep entries for long"
     number = case.outstanding - case.returned
     if number <= 0:
@@ -29,6 +29,11 @@ def _holds(case: Case) -> Outcome:
     what = f"{number} posted to the vhost backend and not returned"
     if lasts.young:
         return Excused(f"{what}; {lasts.doubt}")
+    doubts = [] if lasts.evidence else [f"{what}, and {lasts.doubt}"]
+    if case.kind == devices.PARKED:
+        if doubts:
+            return Excused(f"{what}: the device keeps elements of such a queue for as long as it likes")
+        doubts = [f"{what}, and {lasts.evidence}; but such a request may wait by design, as for a lock or a fence"]
     return Found(
         f"{what}: the backend has not seen them, or has not finished them", [
             Evidence("QEMU's own indexes are those of its last stop: only the backend knows how far it has "
@@ -36,7 +41,7 @@ def _holds(case: Case) -> Outcome:
                 avail_idx_shadow=case.axis.words(case.driver_avail), used__idx=case.axis.words(case.ring_used),
                 last_used_idx=case.axis.words(case.driver_used)), _backends(case)),
             *_asked(case), *lasting_words(lasts)],
-        [] if lasts.evidence else [f"{what}, and {lasts.doubt}"], against=[
+        doubts, against=[
             "whether the kick was lost or the backend is stuck can't be told from QEMU and the guest alone"],
         actions=remedies.kick_by_hand(case))
 
@@ -80,7 +85,8 @@ HOLDS = Rule(
     holds_when="vhost serves the queue, and requests are posted and not returned for more than five seconds",
     needs=("vhost", "kind", "outstanding", "returned"),
     not_when=("the storage below the backend is slow, and the requests are younger",
-              "FUSE requests that may wait long, as those for a lock"),
+              "FUSE requests that may wait long, as those for a lock: they are suspected at most",
+              "buffers that wait for something to happen, as those of receive queues"),
     explanation="While vhost serves a queue, last_avail_idx, used_idx, inuse and signalled_used in QEMU are those of "
                 "its last stop, and no arithmetic on them says anything.  What the ring itself holds remains: "
                 "entries posted and not returned are with the backend, or were never seen by it.",
