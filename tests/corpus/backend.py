@@ -8,7 +8,7 @@ from vqcheck.snapshot.kernel_model import HardwareQueue, Napi, NetDevice, ScsiHo
 from vqcheck.snapshot.kinds import Hex
 from vqcheck.snapshot.model import Observation
 from vqcheck.snapshot.transport_model import NetClient
-from vqcheck.virtio.devices import CONSOLE, FS, NET, SCSI
+from vqcheck.virtio.devices import CONSOLE, FS, GPU, NET, SCSI, VSOCK
 
 from .cases import Entry, fault, healthy, unsure
 from .interrupts import several
@@ -28,6 +28,7 @@ FLUSHING = ["virtqueue_flush", "virtqueue_push", "virtio_blk_req_complete", "vir
 WRLOCK = ["ppoll", "qemu_poll_ns", "aio_poll", "bdrv_graph_wrlock", "bdrv_replace_node", "aio_bh_poll"]
 LOCKED = ["__lll_lock_wait", "pthread_mutex_lock", "qemu_mutex_lock_impl", "aio_context_acquire", "aio_bh_poll",
           "aio_poll", "iothread_run"]
+RETRYING = ["blk_aio_prwv", "virtio_blk_submit_multireq", "virtio_blk_dma_restart_bh", "aio_bh_poll"]
 NOT_RUN = "done by a worker thread, its completion not run"
 
 
@@ -55,6 +56,10 @@ HELD = (
           made(host_queue={"held": None}, host_part={"block": None})),
     fault("ring wrapped", "B1", partial(pair, avail=1, popped=1, used=65535)),
     fault("retry never ran", "B2b", held("retry", block={"parked": 1, "in_flight": 0})),
+    fault("failed just now, and the VM is not stopped yet", "B0",
+          held("retry", block={"parked": 1, "in_flight": 0, "iostatus": "failed"})),
+    fault("the VM was continued just now, and the bottom half that retries runs", "B0",
+          held("retry", block={"parked": 1, "in_flight": 0}, stack=RETRYING)),
     fault("nobody has it", "B3", held(None, block={"in_flight": 0, "tracked": []})),
     fault("nobody has it after a migration", "M2", held(None, host=MIGRATED)),
     fault("limit reached", "B4", held("throttle", block=limits(True))),
@@ -176,6 +181,10 @@ def seen(snapshots: Any) -> Any:
     return guest._replace(capture=observed), host
 
 
+LINK_DOWN: Any = net("tx", 1, guest_queue={"tx_queue": tx_queue(True)}, guest_part={
+    "net": NetDevice("eth0", up=True, carrier=False)})
+
+
 def down(up: bool = False, **changes: Any) -> Any:
     """A receive queue whose driver does not take what came in, and a packet that finds too few buffers."""
     napi = Napi(enabled=up, scheduled=False, polling=False)
@@ -214,6 +223,9 @@ NETWORK = (
     fault("backend busy for long, as a person saw", "B10", partial(seen, net(
         "tx", 1, BUSY, avail=108, popped=104, used=103, device=OFF, ring={"avail_event": 50}, guest_queue={
             "tx_queue": tx_queue(False)}, host_queue={"held": PARKED}))),
+    healthy("link down: the transmit queue is stopped, and its ring has room", several(LINK_DOWN, LINK_DOWN)),
+    healthy("link down: the transmit queue is stopped, and not reclaimed", several(*[
+        partial(LINK_DOWN, avail=120, last_used=110, driver={"avail_flags_shadow": 1})] * 2)),
     fault("no receive buffers", "G9", several(net("rx", 0), net("rx", 0))),
     healthy("a pair of queues that is not in use", several(net("rx", 2, avail=0), net("rx", 2, avail=0))),
     healthy("interface down: what came in is not taken", several(DOWN, DOWN)),
@@ -241,7 +253,34 @@ VHOST_FS: Any = partial(
     host_part={"type": "vhost-user-fs-device", "vhost_started": True, "block": None}, guest_queue={
         "queue_index": 1}, host_queue={"queue_index": 1})
 
+GPU_COMMAND: Any = partial(
+    pair, avail=104, popped=104, used=103, age_ns=MS, guest_device={"type": "gpu", "device_id": GPU},
+    host_device={"type": "gpu", "device_id": GPU}, guest_queue={"role": "control"}, host_queue={
+        "role": "control", "held": Held([HeldRequest(103, 1, "device", "waits for a fence")], True, ["fenceq"])},
+    host_part={"type": "virtio-gpu-device", "block": None})
+
+
+def shared_fs(noted: Any, **changes: Any) -> Any:
+    """A share whose daemon has returned a request, and whose driver leaves it to a task to consume that."""
+    return partial(VHOST_FS, avail=104, popped=104, last_used=103, driver={"event_triggered": noted}, **changes)
+
+
+VSOCK_RX: Any = partial(
+    pair, avail=104, popped=100, last_used=98, driver={"avail_flags_shadow": 1}, guest_device={
+        "type": "vsock", "device_id": VSOCK}, host_device={"type": "vsock", "device_id": VSOCK},
+    host_part={"type": "vhost-vsock-device", "vhost_started": True, "block": None}, guest_queue={"role": "rx"},
+    host_queue={"role": "rx"})
+VSOCK_TX: Any = partial(pair, avail=104, popped=100, queue_index=1, guest_queue={"role": "tx"}, host_queue={
+    "role": "tx"})
+
 PORTS = (
+    unsure("virtiofs: the interrupt may have come, and not the task that consumes", "I0", shared_fs(None)),
+    fault("virtiofs: the interrupt did not come", "I0", shared_fs(False)),
+    fault("vsock: takes no more until its replies are out", "V0", second_queue(VSOCK_RX, VSOCK_TX)),
+    fault("vsock: takes no more, and nothing waits to be sent", "I13", second_queue(VSOCK_RX, partial(
+        pair, queue_index=1, guest_queue={"role": "tx"}, host_queue={"role": "tx"}))),
+    unsure("graphics: a command waits for a fence, for long", "B0", several(GPU_COMMAND, GPU_COMMAND, seconds=8)),
+    healthy("graphics: a command waits for a fence", GPU_COMMAND),
     healthy("port that nobody reads", several(port("rx", **UNREAD), port("rx", **UNREAD))),
     healthy("port that nobody reads, and the interrupt is noted", several(
         port("rx", driver={"event_triggered": True}, **UNREAD), port("rx", driver={"event_triggered": True},

@@ -64,6 +64,8 @@ def interrupt(case: Case) -> Finding:
         return "nothing is returned and not consumed"
     if case.kind == devices.LAZY and not (case.guest_device.device_id == devices.NET and case.get("tx_queue.stopped")):
         return "the driver reclaims such a queue's entries only when it sends again"
+    if case.kind == devices.LAZY and link_down(case):
+        return "the link is down: the driver has stopped the queue, and reclaims its entries when it sends again"
     if (case.guest_device.device_id, case.role) in devices.READ_LATE:
         return "the driver takes what came in only when somebody reads it"
     if (case.guest_device.device_id, case.role) == (devices.NET, "rx") and (
@@ -85,6 +87,12 @@ def interrupt(case: Case) -> Finding:
     return found._replace(doubts=[
         f"{what}, and {lasts.evidence}, but the interrupt lies in the guest notifier, and QEMU's main loop, which is "
         f"to read it, is elsewhere: {in_words(busy)}. Look at what it waits for, and capture again"])
+
+
+def link_down(case: Case) -> bool:
+    """The interface is down, or has no carrier: virtio_net then stops its transmit queues (Linux
+    virtnet_config_changed_work())."""
+    return case.peek("guest.net.up") is False or case.peek("guest.net.carrier") is False
 
 
 def _busy_reader(case: Case) -> Optional[Standing]:
@@ -236,6 +244,8 @@ def drain(case: Case) -> Optional[str]:
 
 # Requests in the device's hands
 
+KEEPS = "the device keeps elements of such a queue for as long as it likes"
+
 @_once
 def held(case: Case) -> Finding:
     """The requests that the device has popped and not returned: late, young, or none."""
@@ -243,8 +253,8 @@ def held(case: Case) -> Finding:
         return "vhost serves the queue, and only it knows how far it has come"
     if case.popped == 0:
         return "the device holds nothing"
-    if case.kind == devices.PARKED:
-        return "the device keeps elements of such a queue for as long as it likes"
+    if case.kind == devices.PARKED and case.guest_device.device_id != devices.GPU:
+        return KEEPS
     requests = case.popped_requests
     aged: Optional[Sequence[Aged]] = requests
     if not requests or any(one.age_ns is None for one in requests):
@@ -257,6 +267,10 @@ def held(case: Case) -> Finding:
     if lasts.young:
         return Excused(f"{what}, which is no fault before {BACKEND_SECONDS:.0f} s; {lasts.doubt}")
     doubts = [] if lasts.evidence else [f"{what}, and {lasts.doubt}"]
+    if case.kind == devices.PARKED:
+        if doubts:
+            return KEEPS
+        doubts = [f"{what}, and {lasts.evidence}; but a command may wait for a fence for as long as the renderer likes"]
     return Late(case.popped, what, lasts, None, doubts, requests)
 
 

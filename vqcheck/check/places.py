@@ -13,6 +13,7 @@ instant, or the ring is corrupt.
 import functools
 from typing import Any, Optional
 
+from ..snapshot.model import Queue
 from ..virtio import event, packed
 from .axis import Axis
 from .records import Records
@@ -254,3 +255,16 @@ class Places(Records):
     def room(self) -> bool:
         """The driver can put one more request on the ring, as far as is known."""
         return self.peek("driver.num_free") != 0 and self.outstanding < self.size
+
+
+def on_ring(queue: Queue) -> int:
+    """What the driver waits for on any queue of its device.  Raises Unknown."""
+    packed_ring, driver = queue.layout == "packed", queue.driver
+    avail = None if driver is None else driver.next_avail_idx if packed_ring else driver.avail_idx_shadow
+    if driver is None or avail is None or driver.last_used_idx is None or queue.size is None:
+        raise Unknown(f"what is on the ring of queue {queue.queue_index} is not known")
+    axis = Axis(queue.size, packed_ring)
+    if not packed_ring:
+        return axis.distance(avail, driver.last_used_idx)
+    return axis.distance(axis.place(avail, driver.avail_wrap_counter),
+                         axis.place(driver.last_used_idx, driver.used_wrap_counter))

@@ -150,6 +150,10 @@ READ_LATE = frozenset(((CONSOLE, "rx"), (RPROC_SERIAL, "rx")))
 returned and not consumed never means a lost interrupt (Linux virtio_console.c, in_intr(), get_inbuf())."""
 
 
+BY_TASK = frozenset((BALLOON, FS, GPU, MEM, VSOCK))
+"""Devices whose Linux drivers only wake a task or queue a work in the interrupt's handler: the task consumes."""
+
+
 def queue_role(device_id: int, index: int, count: Optional[int] = None, features: Optional[int] = None) -> str:
     """What queue `index` of a device is for, or UNKNOWN where that can't be told.
 

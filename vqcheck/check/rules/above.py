@@ -2,17 +2,16 @@
 from typing import List, Optional
 
 from ...snapshot.kernel_model import BlockQueue
-from ...snapshot.model import Queue
 from ...snapshot.request_model import WaitingRequest
 from ...virtio import devices
+from .. import late as lateness
 from .. import wording
-from ..axis import Axis
 from ..case import Case
 from ..history import NS, stood
 from ..persistence import BACKEND_SECONDS
+from ..places import on_ring
 from ..result import Evidence, Found, Outcome, listed
 from ..rule import GUEST, HIGH, MEDIUM, Rule
-from ..unknown import Unknown
 from .common import fields
 
 DUMP = "keep a dump of the guest for its kernel's developers"
@@ -45,23 +44,9 @@ def _waits(disk: BlockQueue, requests: List[WaitingRequest]) -> Evidence:
 
 def _idle(case: Case) -> Optional[str]:
     """Why what waits above may only wait for the rings; None where nothing is on any that the block layer uses."""
-    number = case.outstanding + sum(_on_ring(one) for one in case.guest_device.queues
+    number = case.outstanding + sum(on_ring(one) for one in case.guest_device.queues
                                     if one.role == "request" and one is not case.guest_queue)
     return None if number == 0 else f"{wording.count(number, 'request')} on the device's rings are in the way"
-
-
-def _on_ring(queue: Queue) -> int:
-    """What the driver waits for on another queue of the device.  Raises Unknown."""
-    packed, driver = queue.layout == "packed", queue.driver
-    if driver is None or driver.last_used_idx is None or queue.size is None:
-        raise Unknown(f"what is on the ring of queue {queue.queue_index} is not known")
-    axis, avail = Axis(queue.size, packed), driver.next_avail_idx if packed else driver.avail_idx_shadow
-    if avail is None:
-        raise Unknown(f"what is on the ring of queue {queue.queue_index} is not known")
-    if not packed:
-        return axis.distance(avail, driver.last_used_idx)
-    return axis.distance(axis.place(avail, driver.avail_wrap_counter),
-                         axis.place(driver.last_used_idx, driver.used_wrap_counter))
 
 
 def _not_ended(case: Case) -> Outcome:
@@ -238,6 +223,8 @@ def _not_woken(case: Case) -> Outcome:
         return "the driver has not stopped the queue"
     if not case.room or (case.peek("driver.num_free") or 0) < ROOM:
         return "the ring is full, and the queue is rightly stopped"
+    if lateness.link_down(case):
+        return "the link is down, and the driver has stopped its transmit queues for that"
     if case.interrupt_due:
         return "an interrupt is due: see I0"
     lasts = stood(case.history.guest, lambda one: (one.driver and one.driver.last_used_idx, bool(
@@ -259,11 +246,12 @@ NOT_WOKEN = Rule(
     holds_when="the driver has stopped the transmit queue, the ring has room for the largest packet, and no "
                "interrupt is due",
     needs=("tx_queue.stopped", "outstanding", "interrupt_due"),
-    not_when=("the ring is full",),
+    not_when=("the ring is full", "the link is down: the driver stops its transmit queues then, or the interface is"),
     explanation="A full ring stops the queue; the driver wakes it when it has reclaimed enough.",
     confirm=("dmesg of the guest: NETDEV WATCHDOG, transmit queue timed out",),
     actions=("in the guest, take the interface down and up", DUMP),
-    references=("Linux drivers/net/virtio_net.c, check_sq_full_and_disable(), virtnet_poll_tx()",
+    references=("Linux drivers/net/virtio_net.c, check_sq_full_and_disable(), virtnet_poll_tx(), "
+                "virtnet_config_changed_work()",
                 "Firecracker issue 1436, cloud-hypervisor issue 1202 (the device never interrupted)"),
 )
 

@@ -76,10 +76,17 @@ def _not_retried(case: Case, late: Late) -> Outcome:
     parked = [one for one in requests if one.holder == "retry"]
     if not parked and (requests or not any(one.parked for one in blocks(case))):
         return "no failed request is parked"
+    doubts = list(late.doubts)
+    if case.serving is None or not case.serving.at_rest:
+        doubts.append("the serving thread is not known to be asleep: it may be about to take them up again")
+    status = next((one.iostatus for one in blocks(case) if one.iostatus not in (None, "ok")), None)
+    if status is not None:
+        doubts.append(f"the disk's iostatus is {status}, which `cont` resets: the VM may be about to be stopped for "
+                      "that error")
     return behind(
         case, late, "failed requests are parked for a retry, and nothing retries them while the VM runs", Evidence(
             "they wait for the VM to go on, which it does already", None, _of(parked) if parked else "parked above 0"),
-        of=parked, blame="host: QEMU's device model: nothing retries what it parked",
+        of=parked, doubts=doubts, blame="host: QEMU's device model: nothing retries what it parked",
         actions=["QMP `stop` and then `cont`: going on after a stop retries what is parked"])
 
 
@@ -91,7 +98,8 @@ NOT_RETRIED = Rule(
     holds_when="requests are held, some of them parked after an error (VirtIOBlock.rq, a SCSI request's retry), and "
                "the VM runs",
     needs=("kind", "vhost", "popped"),
-    not_when=("the VM was continued this very moment",),
+    not_when=("the VM was continued this very moment",
+              "the VM is about to be stopped for the error: the disk's iostatus is not ok then"),
     explanation="When the VM goes on, QEMU schedules a bottom half that takes the parked requests up again.  If that "
                 "did not run, or ran in the wrong event loop, they stay.",
     confirm=("run state running with VirtIOBlock.rq not empty in a second capture",),

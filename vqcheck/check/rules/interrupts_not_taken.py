@@ -1,12 +1,15 @@
 """Interrupts that arrived, or would, and that the guest does not take: I9, I11, I13, I14, I17."""
 from typing import Optional
 
+from ...virtio import devices
 from .. import late as lateness
 from ..case import Case
 from ..history import seconds_between
 from ..late import Late
+from ..places import on_ring
 from ..result import Evidence, Excused, Found, Outcome
 from ..rule import CRITICAL, HIGH, INTERRUPTS, Rule
+from ..unknown import Unknown
 from .common import Gate, fields, lasting, of_late_interrupt
 from .interrupts_not_delivered import REBIND
 from .lost_interrupt import behind
@@ -113,9 +116,19 @@ def _owner(case: Case) -> Optional[str]:
         return f"a CPU of the guest is inside the handler of irq {irq.number}"
     if napi is not None and (napi.scheduled or napi.polling):
         return "its NAPI poll is due or running"
+    if case.guest_device.device_id == devices.VSOCK and case.role == "rx" and _replies_wait(case):
+        return "its driver takes no more while its replies wait for the transmit queue"
     if irq is None or irq.in_progress is None:
         return "whether a CPU of the guest is inside the interrupt's handler is not known"
     return None
+
+
+def _replies_wait(case: Case) -> bool:
+    """Whether anything waits on a transmit queue of the device, or that is not known."""
+    try:
+        return any(on_ring(one) for one in case.guest_device.queues if one.role == "tx")
+    except Unknown:
+        return True
 
 
 def _callbacks_off(case: Case) -> Outcome:
@@ -138,6 +151,7 @@ CALLBACKS_OFF = Rule(
     needs=("kind", "returned", "callbacks_on"),
     not_when=("a CPU of the guest is in the handler or in the NAPI poll, which turns callbacks off while it works",
               "a poll queue",
+              "the receive queue of a vsock whose transmit queue is stuck: it takes no more until its replies are out",
               "virtqueue_enable_cb_delayed() has set used_event ahead, as network transmit queues do"),
     explanation="While a handler works through the ring it switches callbacks off, and on again before it leaves, "
                 "looking once more at the ring.  A handler that leaves without that never hears of the rest.",
@@ -145,6 +159,7 @@ CALLBACKS_OFF = Rule(
     actions=("in the guest, unbind and bind the device's driver; or reset the VM",
              "keep a dump of the guest for its kernel's developers"),
     references=("Linux drivers/virtio/virtio_ring.c, virtqueue_disable_cb(), virtqueue_enable_cb()",
+                "Linux net/vmw_vsock/virtio_transport.c, virtio_transport_rx_work()",
                 "Linux commits 8d622d21d248, \"virtio: fix up virtio_disable_cb\", 6c0b057cec5e, 0c077be4da36, "
                 "bb8111086c12"),
 )

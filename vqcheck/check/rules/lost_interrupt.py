@@ -1,6 +1,7 @@
 """I0: an interrupt was due and never took effect, whatever is behind it."""
 from typing import Any, Dict, List, Optional
 
+from ...virtio import devices
 from .. import remedies
 from ..case import Case
 from ..late import Late, entries
@@ -22,7 +23,7 @@ def test(case: Case) -> Outcome:
         headline=f"{entries(case, late.number)} completed by the device and never seen by the driver: the interrupt "
                  f"due for used entry {event.place} was lost",
         evidence=[*base(case, late), *sleeping],
-        doubts=late.doubts,
+        doubts=[*late.doubts, *_left_to_a_task(case)],
         against=_against(case),
         lacking=one_reading(case) + lacking,
         event=event,
@@ -31,6 +32,14 @@ def test(case: Case) -> Outcome:
         actions=remedies.inject(case),
         one_more=remedies.one_more(case),
     )
+
+
+def _left_to_a_task(case: Case) -> List[str]:
+    """That the interrupt may have come, and that it's the task which consumes that has not."""
+    if case.guest_device.device_id not in devices.BY_TASK or case.peek("driver.event_triggered") is not None:
+        return []
+    return ["this driver leaves what came back to a task of its own, and before Linux 5.14 nothing notes that the "
+            "interrupt came: the task may be what is stuck. Look at the guest's kworkers"]
 
 
 def behind(case: Case, late: Late, why: str, *more: Evidence, **rest: Any) -> Found:
@@ -188,7 +197,9 @@ RULE = Rule(
               "the driver has set used_event further ahead (virtqueue_enable_cb_delayed)",
               "a CPU of the guest is inside the interrupt's handler",
               "a thread of QEMU is on its way from virtqueue_push() to the guest notifier",
-              "the transmit queue of a network device that is not stopped: it is reclaimed lazily"),
+              "the transmit queue of a network device that is not stopped: it is reclaimed lazily",
+              "a task of the driver's consumes (balloon, fs, gpu, mem, vsock), in kernels that do not note the "
+              "interrupt"),
     explanation="The driver writes used_event = last_used_idx, then a full barrier, then reads used->idx again.  The "
                 "device writes used->idx, then a full barrier, then reads used_event.  One of the two sees the "
                 "other, so a device that wrote entry used_event was obliged to notify.  With EVENT_IDX one lost "
