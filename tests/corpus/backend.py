@@ -181,6 +181,9 @@ def seen(snapshots: Any) -> Any:
     return guest._replace(capture=observed), host
 
 
+TX_BH = ["virtqueue_pop", "virtio_net_flush_tx", "virtio_net_tx_bh", "aio_bh_poll", "aio_poll"]
+DELAYED: Any = net("tx", 1, avail=228, popped=200, last_used=100, ring={"used_event": 220}, guest_queue={
+    "tx_queue": tx_queue(True)})
 LINK_DOWN: Any = net("tx", 1, guest_queue={"tx_queue": tx_queue(True)}, guest_part={
     "net": NetDevice("eth0", up=True, carrier=False)})
 
@@ -223,6 +226,10 @@ NETWORK = (
     fault("backend busy for long, as a person saw", "B10", partial(seen, net(
         "tx", 1, BUSY, avail=108, popped=104, used=103, device=OFF, ring={"avail_event": 50}, guest_queue={
             "tx_queue": tx_queue(False)}, host_queue={"held": PARKED}))),
+    unsure("the bottom half of a transmit queue runs, as a person saw nothing move", "K14", partial(seen, net(
+        "tx", 1, avail=104, popped=100, device=OFF, ring={"avail_event": 50}, guest_queue={
+            "tx_queue": tx_queue(False), "in_flight": None}, stack=TX_BH))),
+    fault("the driver wants an interrupt for what the device does not finish", "K1", several(DELAYED, DELAYED)),
     healthy("link down: the transmit queue is stopped, and its ring has room", several(LINK_DOWN, LINK_DOWN)),
     healthy("link down: the transmit queue is stopped, and not reclaimed", several(*[
         partial(LINK_DOWN, avail=120, last_used=110, driver={"avail_flags_shadow": 1})] * 2)),

@@ -4,6 +4,7 @@ from typing import Any, Tuple
 
 from tests.builders import notify, pair
 from vqcheck.check.records import NO_VECTOR
+from vqcheck.snapshot.device_model import ThreadState
 from vqcheck.snapshot.kinds import Hex
 from vqcheck.snapshot.model import Bus, Snapshot
 from vqcheck.snapshot.transport_model import Indicator, Intx, MsiMessage, VhostQueue
@@ -74,6 +75,18 @@ def main_elsewhere(stack: Any) -> Any:
     return snapshots
 
 
+STUCK = ["__lll_lock_wait", "bql_lock_impl", "virtio_notify", "virtio_scsi_complete_req", "aio_poll", "iothread_run"]
+
+
+def beside(stack: Any) -> Any:
+    """The same, and a thread that serves another device."""
+    def snapshots() -> Any:
+        guest, host = pair(**FOUR)
+        other = ThreadState(4243, "IO iothread1", "iothread iothread1", stack)
+        return guest, host._replace(threads=[*(host.threads or []), other])
+    return snapshots
+
+
 def spurious(**changes: Any) -> Any:
     """Two captures between which the irq's count rises or stays."""
     return several(made(irq={"total": 100}), made(irq={"total": 117, **changes}))
@@ -103,6 +116,7 @@ NOT_SENT = (
     fault("QEMU did not go on to notify", "I1", made(device=BEHIND)),
     fault("a thread stuck between push and notify", "I1", several(made(stack=NOTIFYING, device=BEHIND),
                                                                  made(stack=NOTIFYING, device=BEHIND))),
+    unsure("another thread is stuck with another queue's interrupt", "I0", several(beside(STUCK), beside(STUCK))),
     unsure("between push and notify, seen once", "I0", made(stack=NOTIFYING, device=BEHIND)),
     fault("gathered and not flushed", "I3", made(event_idx=False, notify={"batched": True})),
     fault("decided against", "I4", made(host_part={"isr": 0})),

@@ -15,6 +15,11 @@ STALE = {"ring": {"avail_event": 50}}
 HANDLING = ["virtio_blk_handle_output", "virtio_queue_notify_vq", "aio_dispatch_handler", "aio_poll", "iothread_run"]
 LOCKED = ["__lll_lock_wait", "pthread_mutex_lock", "qemu_mutex_lock_impl", "aio_context_acquire", "aio_poll"]
 ARRIVED = notify(host={"eventfd_count": 1})
+IN_VCPU = ["__lll_lock_wait", "bql_lock_impl", "virtio_blk_handle_output", "virtio_queue_notify",
+           "virtio_pci_notify_write", "memory_region_dispatch_write"]
+NO_IOEVENTFD: Any = {"notify": {**notify(host={"enabled": False, "handler": None, "eventfd_count": None}),
+                                "thread": None, "context": None, "polling": None},
+                     "host_part": {"ioeventfd_started": False}}
 KICKING = ["event_notifier_set", "memory_region_dispatch_write_eventfds", "memory_region_dispatch_write", "io_writex"]
 
 
@@ -59,6 +64,8 @@ BEHIND = (
     fault("the thread is blocked in a lock, in two captures", "K5", several(
         made(stack=["futex_wait", "qemu_event_wait", "iothread_run"], age_ns=3 * MS),
         made(stack=["futex_wait", "qemu_event_wait", "iothread_run"], age_ns=3 * MS))),
+    fault("no ioeventfd, and a thread of another device is at work", "K1", vcpu(HANDLING, **NO_IOEVENTFD)),
+    fault("no ioeventfd, and the vCPU that kicks is stuck in the handler", "K5", vcpu(IN_VCPU, **NO_IOEVENTFD)),
     fault("arrived, and the loop sleeps", "K6", made(notify=ARRIVED)),
     fault("host notifier off", "K7", made(notify=notify(host={"enabled": False}))),
     fault("no handler watches it", "K7", made(notify=notify(host={"handler": False}))),

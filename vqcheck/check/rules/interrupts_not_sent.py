@@ -1,11 +1,10 @@
 """Interrupts that QEMU owed and has not sent: I1, I3, I4, M1."""
 from typing import List, Optional
 
+from .. import late as lateness
 from .. import remedies
 from ..case import Case
-from ..history import stood
 from ..late import Late
-from ..persistence import EVENT_SECONDS
 from ..result import Evidence, Outcome
 from ..rule import CRITICAL, INTERRUPTS, Rule
 from ..stacks import Standing, in_words
@@ -37,13 +36,15 @@ def _between(case: Case, late: Late) -> Outcome:
 def _stuck(case: Case) -> Optional[Standing]:
     """The thread that carries the interrupt, where several captures show it in one place."""
     mover = case.interrupt_mover
-    if mover is None:
-        return None
-    lasts = stood(case.history.host, lambda queue: queue.device and queue.device.used_idx)
-    before = [one for sample in case.history.host[:-1] for one in sample.snapshot.threads or []
-              if one.id == mover.thread.id]
-    same = before and all(one.functions == mover.thread.functions for one in before)
-    return mover if lasts is not None and lasts.seconds >= EVENT_SECONDS and same else None
+    return mover if mover is not None and _is_its_own(case, mover) and lateness.stays(case, mover) else None
+
+
+def _is_its_own(case: Case, mover: Standing) -> bool:
+    """Whether what a thread carries is of this queue: another may be stuck with another queue's interrupt."""
+    if case.serving is None or mover.thread.id == case.serving.thread.id:
+        return True
+    notifier, main = case.peek("notify.guest_notifier"), case.threads.main
+    return bool(notifier and notifier.handler and main and mover.thread.id == main.thread.id)
 
 
 NOT_NOTIFIED = Rule(

@@ -131,12 +131,22 @@ def _replies_wait(case: Case) -> bool:
         return True
 
 
+def _asked_for_later(case: Case) -> bool:
+    """used_event is that of an entry which is under way (virtqueue_enable_cb_delayed()): its return will interrupt."""
+    if not case.callbacks_on or case.used_event is None or case.interrupt_due:
+        return False
+    under_way = case.axis.distance(case.driver_avail, case.ring_used)
+    return case.axis.distance(case.used_event, case.ring_used) < under_way
+
+
 def _callbacks_off(case: Case) -> Outcome:
     late = _unasked(case)
     if not isinstance(late, Late):
         return late if isinstance(late, str) else late.why
     if _took_one(case):
         return "the driver has taken an interrupt (I14)"
+    if _asked_for_later(case):
+        return "the driver has asked for an interrupt once more of what it posted comes back (used_event is ahead)"
     return _nobody_looks(case, late)
 
 

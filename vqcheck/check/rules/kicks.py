@@ -166,6 +166,8 @@ def _not_served(case: Case) -> Outcome:
         return "no kick is seen to wait, and the thread may have work to do"
     doubts = [] if certain else late.doubts or [
         "the thread may be about to come to it: capture QEMU again, and see whether it moves"]
+    if case.serving is None and OWN_LOOP.intersection(serving.thread.functions or []):
+        doubts = [*doubts, "which thread serves the queue is not known, and this one is in a loop of other queues"]
     where = "inside the queue's handler" if "virtio_queue_notify_vq" in serving.busy_in else \
         "blocked elsewhere" if serving.blocked else "busy elsewhere"
     return behind(
@@ -175,6 +177,9 @@ def _not_served(case: Case) -> Outcome:
         actions=(f"find what thread {serving.thread.id} waits for, from the stacks of all threads (gdb: thread apply "
                  "all bt), and cure that",))
 
+
+OWN_LOOP = frozenset(("aio_poll", "aio_dispatch", "iothread_run", "main_loop_wait"))
+"""Who has these on its stack runs an event loop; without a host notifier the vCPU that kicks serves the queue."""
 
 NOT_SERVED = Rule(
     id="K5", slug="kick-not-served",
@@ -321,9 +326,10 @@ def _not_rearmed(case: Case) -> Outcome:
         return "the device has promised itself to look again, or waits for its backend"
     if case.get("device.notification"):
         return "the device has kicks switched on"
+    busy = _asleep(case)
     return behind(case, late, "the device has kicks switched off and no bottom half or timer that would look again",
                   Evidence("nothing will look at the queue", None, fields(notification=False, tx_waiting=False)),
-                  **by_hand(case))
+                  doubts=[*late.doubts, *([busy] if busy else [])], **by_hand(case))
 
 
 NOT_REARMED = Rule(
@@ -334,7 +340,8 @@ NOT_REARMED = Rule(
     holds_when="packets are posted and not popped on a transmit queue, VirtQueue.notification and tx_waiting are "
                "false, and no packet is parked at the backend",
     needs=("kind", "vhost", "posted", "popped", "device.notification", "device.tx_waiting"),
-    not_when=("tx_waiting: a bottom half or timer will look", "a packet is parked at the backend (B10)"),
+    not_when=("tx_waiting: a bottom half or timer will look", "a packet is parked at the backend (B10)",
+              "the bottom half runs: it clears tx_waiting first, and switches kicks on last"),
     explanation="While a bottom half works on the queue, kicks are off.  It has to switch them on, or come again.",
     confirm=("a second capture",),
     actions=("in the guest, take the interface down and up", remedies.RESET),
