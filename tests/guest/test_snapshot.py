@@ -26,6 +26,17 @@ def test_the_incidents_disk():
     assert (snapshot.schema, snapshot.side, snapshot.capture.method) == (3, "guest", "dump")
 
 
+@pytest.mark.parametrize("byte_order", ["little", "big"])
+def test_features_above_63_are_read_where_the_kernel_has_them(byte_order):
+    before = take(machine("6.1", byte_order), "vdb").devices[0].features.negotiated
+    target = machine("6.1", byte_order)
+    members = target.types["struct virtio_device"][1]
+    members["features_array"] = members["features"]._replace(size=16)
+    target.poke(made.VIRTIO_DEVICE + members["features"].offset + 8, target.encode(1 << 3, 8))
+    after = take(target, "vdb").devices[0].features
+    assert after.negotiated == before | 1 << 67 and "BIT_67" in after.names
+
+
 def test_requests_head_by_head():
     found = queue_of(machine()).in_flight
     assert [(one.head, one.tag, one.operation, one.bytes, one.sector, one.state) for one in found] == [

@@ -7,8 +7,9 @@ from ..snapshot.driver_model import GuestDevice
 from ..snapshot.kinds import Hex
 from ..snapshot.model import GUEST, SCHEMA_VERSION, Capture, Device, Features, Producer, Queue, Snapshot
 from ..target.absence import Absences
-from ..target.errors import Corrupt, TargetError
+from ..target.errors import Corrupt, NotRecorded, TargetError
 from ..target.target import Identity, Target
+from ..target.view import View
 from ..virtio import devices
 from ..virtio.features import feature_names
 from . import clock, cpus, system, virtqueue
@@ -120,6 +121,18 @@ def _queues(target: Target, device: VirtioDevice) -> Tuple[List[int], Optional[s
     return found, None
 
 
+def _features(device: View) -> int:
+    """The negotiated features: 128 bits since Linux 6.17 (VIRTIO_DECLARE_FEATURES), of which QEMU has 128 too."""
+    try:
+        wide = device.has("features_array")
+    except NotRecorded:
+        wide = False  # recordings of before this was asked have no bits above 63
+    if not wide:
+        return device.uint("features")
+    raw = device.raw("features_array")
+    return sum(device.target.decode_uint(raw[at:at + 8]) << 8 * at for at in range(0, len(raw), 8))
+
+
 def _device(target: Target, choice: Choice, irqs: Irqs) -> Device:
     driver = choice.candidate.driver
     found = driver.device
@@ -127,7 +140,7 @@ def _device(target: Target, choice: Choice, irqs: Irqs) -> Device:
     if found.why_no_bus:
         absent["bus"] = found.why_no_bus
     device_id = found.view.uint("id.device")
-    mask = absent.take("features", found.view.uint, "features")
+    mask = absent.take("features", _features, found.view)
     context = virtqueue.DeviceContext(device_id, found.view.address, mask, driver, irqs)
     addresses, why = _queues(target, found)
     if why is not None:
