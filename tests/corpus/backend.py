@@ -8,7 +8,7 @@ from vqcheck.snapshot.kernel_model import HardwareQueue, Napi, NetDevice, ScsiHo
 from vqcheck.snapshot.kinds import Hex
 from vqcheck.snapshot.model import Observation
 from vqcheck.snapshot.transport_model import NetClient
-from vqcheck.virtio.devices import CONSOLE, FS, GPU, NET, SCSI, VSOCK
+from vqcheck.virtio.devices import CONSOLE, FS, GPU, NET, P9, SCSI, VSOCK
 
 from .cases import Entry, fault, healthy, unsure
 from .interrupts import several
@@ -280,7 +280,12 @@ VSOCK_RX: Any = partial(
 VSOCK_TX: Any = partial(pair, avail=104, popped=100, queue_index=1, guest_queue={"role": "tx"}, host_queue={
     "role": "tx"})
 
+NINE_P: Any = partial(pair, avail=104, last_used=100, driver={"event_triggered": True}, guest_device={
+    "type": "9p", "device_id": P9}, host_device={"type": "9p", "device_id": P9}, host_part={
+        "type": "virtio-9p-device", "block": None})
+
 PORTS = (
+    fault("9p: interrupt lost, and one of long ago is noted for good", "I0", NINE_P),
     unsure("virtiofs: the interrupt may have come, and not the task that consumes", "I0", shared_fs(None)),
     fault("virtiofs: the interrupt did not come", "I0", shared_fs(False)),
     fault("vsock: takes no more until its replies are out", "V0", second_queue(VSOCK_RX, VSOCK_TX)),

@@ -153,6 +153,11 @@ NOT_DELIVERED = (
     fault("line low with ISR clear", "I12", intx(0, False)),
     fault("line high: the guest's business", "I0", intx(1, True)),
     fault("no vectors but a line: low with ISR clear", "I12", line(0, False, irq={"vector": NO_VECTOR})),
+    fault("no vectors but a line: QEMU did not go on to notify", "I1", line(
+        0, False, irq={"vector": NO_VECTOR}, device=BEHIND)),
+    fault("no vectors but a line: lost across a migration", "M1", line(
+        0, False, irq={"vector": NO_VECTOR}, device=NEVER, host={"qemu": pair()[1].qemu._replace(
+            incoming="completed")})),
     fault("no vectors but a line: high", "I0", line(1, True, irq={"vector": NO_VECTOR})),
     fault("no vectors but a line that is disabled", "I12", line(1, False, disabled=True, irq={"vector": NO_VECTOR})),
     fault("virtio-mmio, whose ISR the guest clears", "I12", line(0, False, "mmio")),

@@ -136,6 +136,12 @@ def _unconsumed(queue: Queue) -> Any:
     return driver.last_used_idx, driver.used_wrap_counter
 
 
+def took_one(case: Case) -> bool:
+    """The driver has noted an interrupt (event_triggered), and not enabled its callbacks again."""
+    return bool(case.callbacks_on and case.peek("driver.event_triggered")
+                and case.guest_device.device_id not in devices.NEVER_REARMED)
+
+
 def _wants_no_interrupt(case: Case) -> Optional[str]:
     """Why no interrupt was due; None where one was."""
     napi = case.guest_queue.napi
@@ -143,7 +149,7 @@ def _wants_no_interrupt(case: Case) -> Optional[str]:
         return "its NAPI poll is due or running, so it is looking at the ring by itself"
     if not case.callbacks_on:
         return "its callbacks are off, so it is looking at the ring by itself"
-    if case.peek("driver.event_triggered"):
+    if took_one(case):
         # Since Linux 5.14 ("virtio: fix up virtio_disable_cb") this replaces the callbacks' flag in its handler.
         return "it has taken an interrupt (event_triggered) and not asked for the next one yet"
     if not case.interrupt_due:

@@ -154,6 +154,11 @@ BY_TASK = frozenset((BALLOON, FS, GPU, MEM, VSOCK))
 """Devices whose Linux drivers only wake a task or queue a work in the interrupt's handler: the task consumes."""
 
 
+NEVER_REARMED = frozenset((BALLOON, CONSOLE, INPUT, MEM, P9, PMEM, RNG, RPROC_SERIAL))
+"""Devices whose Linux drivers never switch callbacks off and on: of their queues event_triggered is set by the first
+interrupt and stays so, and virtqueue_get_buf() asks for the next one (used_event) all the same."""
+
+
 def queue_role(device_id: int, index: int, count: Optional[int] = None, features: Optional[int] = None) -> str:
     """What queue `index` of a device is for, or UNKNOWN where that can't be told.
 

@@ -302,6 +302,8 @@ def _line(case: Case, late: Late) -> Outcome:
     if isr & 1:
         return behind(case, late, "the device has an interrupt to deliver, and does not assert its line", Evidence(
             "bit 0 of isr is set and the line is low", None, fields(isr=isr, level=line.level)))
+    if not case.vhost and case.evaluated is False:
+        return "QEMU has not evaluated the need to interrupt for the entry due: its line had no reason to rise"
     return behind(case, late, "the device's line is low and its ISR is clear: somebody took the interrupt, and the "
                               "queue "
                   "was not looked at", Evidence("isr was read, or never set, with entries returned", None, fields(
@@ -315,7 +317,8 @@ LINE = Rule(
     severity=HIGH, stage=INTERRUPTS, test=_line,
     holds_when="an interrupt is late, MSI-X is not in use, and the line is not asserted",
     needs=("kind", "returned", "host.intx", "host.isr"),
-    not_when=("MSI-X is in use: isr then proves nothing",),
+    not_when=("MSI-X is in use: isr then proves nothing",
+              "QEMU has not evaluated the need to interrupt for the entry due (I1, M1)"),
     explanation="Without MSI-X the device sets bit 0 of ISR and asserts its line; reading ISR clears both.  A line "
                 "that is low although entries wait was either not asserted, or its ISR was read by somebody who did "
                 "not look at this queue, as with a shared line.",

@@ -86,10 +86,6 @@ def _unasked(case: Case) -> Gate:
     return late.why if isinstance(late, Excused) else late
 
 
-def _took_one(case: Case) -> bool:
-    return bool(case.callbacks_on and case.peek("driver.event_triggered"))
-
-
 def _nobody_looks(case: Case, late: Late) -> Outcome:
     if late.persistence.young:
         return Excused(f"{late.what}: {late.excuse}")
@@ -143,7 +139,7 @@ def _callbacks_off(case: Case) -> Outcome:
     late = _unasked(case)
     if not isinstance(late, Late):
         return late if isinstance(late, str) else late.why
-    if _took_one(case):
+    if lateness.took_one(case):
         return "the driver has taken an interrupt (I14)"
     if _asked_for_later(case):
         return "the driver has asked for an interrupt once more of what it posted comes back (used_event is ahead)"
@@ -179,7 +175,7 @@ def _triggered(case: Case) -> Outcome:
     late = _unasked(case)
     if not isinstance(late, Late):
         return late if isinstance(late, str) else late.why
-    if not _took_one(case):
+    if not lateness.took_one(case):
         return "the driver has taken no interrupt since it last asked for one"
     return _nobody_looks(case, late)
 
@@ -192,7 +188,9 @@ TRIGGERED = Rule(
     holds_when="entries are returned and not consumed for more than a second, event_triggered is set with callbacks "
                "on, and no CPU is inside the handler",
     needs=("kind", "returned", "callbacks_on", "driver.event_triggered"),
-    not_when=("a CPU of the guest is inside the handler, or has just left the interrupt for a poll",),
+    not_when=("a CPU of the guest is inside the handler, or has just left the interrupt for a poll",
+              "a driver that never enables callbacks again, as those of 9p, balloon, input and rng: there it is set "
+              "for good, and says nothing"),
     explanation="Newer drivers note that an interrupt came (event_triggered), and virtqueue_disable_cb() does "
                 "nothing from then on until callbacks are enabled again.  If that is left out, used_event stays "
                 "behind, and no further interrupt is asked for.",

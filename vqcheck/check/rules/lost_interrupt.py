@@ -36,10 +36,12 @@ def test(case: Case) -> Outcome:
 
 def _left_to_a_task(case: Case) -> List[str]:
     """That the interrupt may have come, and that it's the task which consumes that has not."""
-    if case.guest_device.device_id not in devices.BY_TASK or case.peek("driver.event_triggered") is not None:
+    kind = case.guest_device.device_id
+    noted = kind not in devices.NEVER_REARMED and case.peek("driver.event_triggered") is not None
+    if kind not in devices.BY_TASK or noted:
         return []
-    return ["this driver leaves what came back to a task of its own, and before Linux 5.14 nothing notes that the "
-            "interrupt came: the task may be what is stuck. Look at the guest's kworkers"]
+    return ["this driver leaves what came back to a task of its own, and nothing notes that the interrupt came "
+            "(event_triggered, in newer kernels): the task may be what is stuck. Look at its stack in the guest"]
 
 
 def behind(case: Case, late: Late, why: str, *more: Evidence, **rest: Any) -> Found:
