@@ -252,3 +252,15 @@ def test_a_corrupt_chain_is_not_called_a_lost_event():
     queue = queue._replace(in_flight=[looped, *queue.in_flight[1:]])
     verdict = judge(guest._replace(devices=[guest.devices[0]._replace(queues=[queue])]), host)
     assert shown(verdict) == ["corrupt-chain"] and "the chain loops" in said(verdict)
+
+
+@pytest.mark.parametrize("counter, says", [(None, True), (0, False)])
+def test_a_drain_that_would_not_be_seen_speaks_against_a_lost_kick(counter, says):
+    found = finding(judge(*pair(**LOST_KICK, block={"quiesce_counter": counter})))
+    assert found.slug == "lost-kick" and any("drained is not known" in one for one in found.against) is says
+
+
+@pytest.mark.parametrize("waited, blame", [(0, "was not released"), (1, "requests in flight that the drain waits for")])
+def test_a_drain_that_waits_for_another_queues_request_is_not_to_blame(waited, blame):
+    found = finding(judge(*pair(**LOST_KICK, block={"quiesce_counter": 1, "in_flight": waited})))
+    assert found.slug == "drained" and blame in found.blame

@@ -8,7 +8,7 @@ from vqcheck.snapshot.kernel_model import HardwareQueue, Napi, NetDevice, ScsiHo
 from vqcheck.snapshot.kinds import Hex
 from vqcheck.snapshot.model import Observation
 from vqcheck.snapshot.transport_model import NetClient
-from vqcheck.virtio.devices import CONSOLE, FS, GPU, NET, P9, SCSI, VSOCK
+from vqcheck.virtio.devices import CONSOLE, CRYPTO, FS, GPU, NET, P9, SCSI, VSOCK
 
 from .cases import Entry, fault, healthy, unsure
 from .interrupts import several
@@ -239,6 +239,8 @@ NETWORK = (
     healthy("interface down: what came in is not taken, and the interrupt is noted", several(
         down(driver={"event_triggered": True}), down(driver={"event_triggered": True}))),
     fault("interface up: what came in is not taken", "I0", several(UP, UP)),
+    fault("interface up, and nobody enabled its NAPI", "I0", several(*[partial(UP, guest_queue={
+        "napi": Napi(enabled=False, scheduled=False, polling=False), "role": "rx"})] * 2)),
     fault("transmit queue of vhost stuck", "V0", several(VHOST_TX, VHOST_TX, seconds=8)),
     unsure("no receive buffers, seen once", "G9", net("rx", 0)),
 )
@@ -284,7 +286,18 @@ NINE_P: Any = partial(pair, avail=104, last_used=100, driver={"event_triggered":
     "type": "9p", "device_id": P9}, host_device={"type": "9p", "device_id": P9}, host_part={
         "type": "virtio-9p-device", "block": None})
 
+def crypto(**changes: Any) -> Any:
+    """The control queue of a crypto device, on which something is returned."""
+    device = {"type": "crypto", "device_id": CRYPTO}
+    return partial(pair, avail=104, last_used=103, guest_device=device, host_device=device, guest_queue={
+        "role": "control"}, host_queue={"role": "control"}, host_part={
+            "type": "virtio-crypto-device", "block": None}, **changes)
+
+
 PORTS = (
+    fault("crypto: control queue whose interrupt was lost", "I0", crypto(driver={
+        "callback": "virtcrypto_ctrlq_callback"})),
+    healthy("crypto: control queue that is polled", crypto(driver={"callback": None})),
     fault("9p: interrupt lost, and one of long ago is noted for good", "I0", NINE_P),
     unsure("virtiofs: the interrupt may have come, and not the task that consumes", "I0", shared_fs(None)),
     fault("virtiofs: the interrupt did not come", "I0", shared_fs(False)),

@@ -6,6 +6,7 @@ them for a moment, so each comes with what shows that it lasts, or why that is i
 import functools
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Union
 
+from ..snapshot.held_model import BlockState
 from ..snapshot.model import Queue
 from ..snapshot.request_model import Request
 from ..virtio import devices
@@ -68,8 +69,9 @@ def interrupt(case: Case) -> Finding:
         return "the link is down: the driver has stopped the queue, and reclaims its entries when it sends again"
     if (case.guest_device.device_id, case.role) in devices.READ_LATE:
         return "the driver takes what came in only when somebody reads it"
+    up = case.peek("guest.net.up")
     if (case.guest_device.device_id, case.role) == (devices.NET, "rx") and (
-            case.peek("guest.net.up") is False or case.peek("napi.enabled") is False):
+            up is False or up is None and case.peek("napi.enabled") is False):
         return "the interface is down, and nobody takes what the device goes on to receive"
     requests = case.returned_requests
     lasts = of_event(requests, case.seen, stood(case.history.guest, _unconsumed),
@@ -235,17 +237,27 @@ def _wants_no_kick(case: Case) -> Optional[str]:
 
 def drain(case: Case) -> Optional[str]:
     """What is drained behind the device; None where nothing is."""
-    host = case.host_device.host
-    states = [host.block] if host and host.block else [one.block for one in (host.disks if host else None) or []]
-    for state in states:
-        if state is not None and state.quiesce_counter:
+    for state in _block_states(case):
+        if state.quiesce_counter:
             return f"the block layer is drained (quiesce_counter {state.quiesce_counter} of {state.node or 'a disk'})"
-        for node in (state.nodes if state is not None else None) or []:
+        for node in state.nodes or []:
             if node.quiesce_counter:
                 return f"block node {node.node} is drained (quiesce_counter {node.quiesce_counter})"
     if case.peek("notify.host_notifier.handler_disabled"):
         return "handlers of host notifiers are left out, as during a drain"
     return None
+
+
+def may_be_drained(case: Case) -> bool:
+    """Whether a drain behind the device would not be seen, as by QMP."""
+    disks = case.guest_device.device_id in (devices.BLOCK, devices.SCSI)
+    return disks and not any(state.quiesce_counter is not None for state in _block_states(case))
+
+
+def _block_states(case: Case) -> List[BlockState]:
+    host = case.host_device.host
+    states = [host.block] if host and host.block else [one.block for one in (host.disks if host else None) or []]
+    return [one for one in states if one is not None]
 
 
 # Requests in the device's hands

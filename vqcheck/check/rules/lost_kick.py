@@ -120,6 +120,9 @@ def _against(case: Case) -> List[str]:
         found.append("num_added is not known: the driver may still be adding requests, and kick later")
     if case.peek("notify.polling") is None:
         found.append("whether the event loop is busy polling is not known: it needs no kicks then")
+    if lateness.may_be_drained(case):
+        found.append("whether the block layer is drained is not known: the device takes no requests then, and comes to "
+                     "them when the drain ends")
     if case.peek("notify.host_notifier.eventfd_count") is None:
         found.append("the host notifier's eventfd counter is not known (it is not in a core): above 0 the kick has "
                      "arrived, and the thread does not serve it")
