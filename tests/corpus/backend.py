@@ -290,14 +290,15 @@ def crypto(**changes: Any) -> Any:
     """The control queue of a crypto device, on which something is returned."""
     device = {"type": "crypto", "device_id": CRYPTO}
     return partial(pair, avail=104, last_used=103, guest_device=device, host_device=device, guest_queue={
-        "role": "control"}, host_queue={"role": "control"}, host_part={
+        "role": "control", **changes.pop("guest_queue", {})}, host_queue={"role": "control"}, host_part={
             "type": "virtio-crypto-device", "block": None}, **changes)
 
 
 PORTS = (
     fault("crypto: control queue whose interrupt was lost", "I0", crypto(driver={
         "callback": "virtcrypto_ctrlq_callback"})),
-    healthy("crypto: control queue that is polled", crypto(driver={"callback": None})),
+    healthy("crypto: control queue that is polled", crypto(driver={"callback": None}, guest_queue={
+        "irq": None, "absent": {"irq": "not applicable: the queue has no callback"}})),
     fault("9p: interrupt lost, and one of long ago is noted for good", "I0", NINE_P),
     unsure("virtiofs: the interrupt may have come, and not the task that consumes", "I0", shared_fs(None)),
     fault("virtiofs: the interrupt did not come", "I0", shared_fs(False)),

@@ -137,8 +137,9 @@ class Records:
                 self.guest_queue.absent.get("irq", "").startswith("not applicable"):  # it has no callback
             return devices.POLLED
         kind = devices.queue_class(self.guest_device.device_id, self.role)
-        if kind == devices.POLLED and self.peek("driver.callback") and self.guest_device.device_id == devices.CRYPTO:
-            kind = devices.REQUEST  # since Linux 6.0 its control queue has a callback
+        if kind == devices.POLLED and self.guest_device.device_id == devices.CRYPTO:
+            self.get("driver.callback")  # since Linux 6.0 its control queue has one
+            kind = devices.REQUEST
         if kind == devices.UNKNOWN:
             raise Unknown(f"what queue {self.guest_queue.queue_index} of a {self.guest_device.type} device is for is "
                           f"not known (its role is {self.role})")
