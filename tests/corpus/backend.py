@@ -8,7 +8,7 @@ from vqcheck.snapshot.kernel_model import HardwareQueue, Napi, NetDevice, ScsiHo
 from vqcheck.snapshot.kinds import Hex
 from vqcheck.snapshot.model import Observation
 from vqcheck.snapshot.transport_model import NetClient
-from vqcheck.virtio.devices import CONSOLE, CRYPTO, FS, GPU, NET, P9, SCSI, VSOCK
+from vqcheck.virtio.devices import CONSOLE, CRYPTO, FS, GPU, NET, P9, SCSI, SOUND, VSOCK
 
 from .cases import Entry, fault, healthy, unsure
 from .interrupts import several
@@ -294,7 +294,12 @@ def crypto(**changes: Any) -> Any:
             "type": "virtio-crypto-device", "block": None}, **changes)
 
 
+SOUND_TX: Any = partial(
+    VHOST_FS, guest_device={"type": "sound", "device_id": SOUND}, host_device={"type": "sound", "device_id": SOUND},
+    guest_queue={"role": "tx"}, host_queue={"role": "tx"})
+
 PORTS = (
+    healthy("sound: a stream that is paused keeps its frames", several(SOUND_TX, SOUND_TX, seconds=8)),
     fault("crypto: control queue whose interrupt was lost", "I0", crypto(driver={
         "callback": "virtcrypto_ctrlq_callback"})),
     healthy("crypto: control queue that is polled", crypto(driver={"callback": None}, guest_queue={

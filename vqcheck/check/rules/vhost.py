@@ -15,7 +15,8 @@ from .common import fields, lasting_words
 def _holds(case: Case) -> Outcome:
     if not case.vhost:
         return "QEMU itself serves the queue"
-    if case.kind not in (devices.REQUEST, devices.LAZY, devices.PARKED):
+    parked = case.kind == devices.PARKED and case.guest_device.device_id in (devices.FS, devices.GPU)
+    if case.kind not in (devices.REQUEST, devices.LAZY) and not parked:
         return f"a queue of class {case.kind} may keep entries for long"
     number = case.outstanding - case.returned
     if number <= 0:
@@ -30,7 +31,7 @@ def _holds(case: Case) -> Outcome:
     if lasts.young:
         return Excused(f"{what}; {lasts.doubt}")
     doubts = [] if lasts.evidence else [f"{what}, and {lasts.doubt}"]
-    if case.kind == devices.PARKED:
+    if parked:
         if doubts:
             return Excused(f"{what}: the device keeps elements of such a queue for as long as it likes")
         doubts = [f"{what}, and {lasts.evidence}; but such a request may wait by design, as for a lock or a fence"]
