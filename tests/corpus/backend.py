@@ -344,6 +344,10 @@ LOST = partial(pair, avail=43936, last_used=43932)
 
 OTHERS = (
     fault("SCSI: interrupt lost", "I0", scsi(avail=43936, last_used=43932)),
+    unsure("SCSI: came back, and the error handler has it", "G1", scsi(guest_part={
+        "scsi": ScsiHost("host2", Hex(1), "recovery", 1, True), "block": [waiting("in_flight")]})),
+    fault("SCSI: came back and did not end", "G1", scsi(guest_part={
+        "scsi": ScsiHost("host2", Hex(1), "running", 0, False), "block": [waiting("in_flight")]})),
     fault("SCSI: error handler for long", "G7", several(
         scsi(guest_part={"scsi": ScsiHost("host2", Hex(1), "recovery", 1, True)}),
         scsi(guest_part={"scsi": ScsiHost("host2", Hex(1), "recovery", 1, True)}))),

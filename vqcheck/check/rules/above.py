@@ -57,8 +57,17 @@ def _not_ended(case: Case) -> Outcome:
                 f"{wording.count(len(done), 'request')} of {disk.disk} came back from the device and did not end",
                 [_waits(disk, done), Evidence("the driver has handed them back, and the block layer did not finish "
                                               "them",
-                                              f"state {listed(sorted({one.state or '-' for one in done}))}")])
+                                              f"state {listed(sorted({one.state or '-' for one in done}))}")],
+                _with_error_handler(case))
     return NOT_HERE if not _disks(case) else "no request is started and off the ring"
+
+
+def _with_error_handler(case: Case) -> List[str]:
+    """That the SCSI error handler may have what came back: it keeps aborted commands until all others are done."""
+    host = case.peek("guest.scsi")
+    if host is None or not host.failed and not host.eh_active:
+        return []
+    return [f"{host.failed} commands failed or timed out, and the SCSI error handler may have them: see G7"]
 
 
 NOT_ENDED = Rule(
@@ -69,7 +78,8 @@ NOT_ENDED = Rule(
     holds_when="a request of the disk is in flight or complete by its state, is on no ring, and is more than five "
                "seconds old",
     needs=("guest.block",),
-    not_when=("the request was not queued to the ring yet: its state is idle",),
+    not_when=("the request was not queued to the ring yet: its state is idle",
+              "the SCSI error handler has it (G7)"),
     explanation="The driver completes a request on the CPU that issued it, by an interrupt between CPUs and a "
                 "softirq.  Where one of these does not run, the request stays.",
     confirm=("stacks of ksoftirqd; is the CPU that issued it online?",),
