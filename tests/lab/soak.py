@@ -40,6 +40,7 @@ KINDS: Dict[str, Options] = {
     "packed-no-event-idx-polling": MIXED._replace(packed=True, event_idx=False, polling=True),
     "packed-main-loop": MIXED._replace(packed=True, iothread=False),
     "packed-four-polling": FOUR._replace(packed=True, polling=True),
+    "split-pairs": MIXED._replace(pairs=2),
     "split-6.12-10.0": MIXED._replace(kernel="6.12", qemu="10.0"),
     "split-four-polling-10.0": FOUR._replace(polling=True, qemu="10.0"),
     "packed-four-10.0": FOUR._replace(packed=True, qemu="10.0"),
