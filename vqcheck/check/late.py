@@ -11,8 +11,8 @@ from ..snapshot.request_model import Request
 from ..virtio import devices
 from . import wording
 from .case import Case
-from .history import NS, stood
-from .persistence import BACKEND_SECONDS, Aged, Persistence, of_backend, of_event
+from .history import NS, Sample, moved, stood
+from .persistence import BACKEND_SECONDS, MOVING_SECONDS, Aged, Persistence, of_backend, of_event
 from .result import Excused
 from .stacks import Standing, in_words
 
@@ -73,7 +73,8 @@ def interrupt(case: Case) -> Finding:
         return Late(case.returned, what, lasts, excuse, _lasting(lasts), requests)
     late = Late(case.returned, what, lasts, None, [], requests)
     mover = None if case.vhost else case.interrupt_mover
-    return _under_way(case, late, mover, _in_guest_notifier(case) or _in_indicators(case), certain=False)
+    return _under_way(case, late, mover, _in_guest_notifier(case) or _in_indicators(case),
+                      moving=_moving(case.history.guest, "driver", _consumes), certain=False)
 
 
 def _in_guest_notifier(case: Case) -> Optional[str]:
@@ -94,12 +95,15 @@ def _in_indicators(case: Case) -> Optional[str]:
     return "its indicator bit is set, and the guest's handler is about to come to it"
 
 
+def _consumes(queue: Queue) -> Any:
+    """Where the driver stands."""
+    driver = queue.driver
+    return None if driver is None or driver.last_used_idx is None else (driver.last_used_idx, driver.used_wrap_counter)
+
+
 def _unconsumed(queue: Queue) -> Any:
     """Where the driver stands while there is something for it to consume; None where there is not."""
-    driver = queue.driver
-    if driver is None or driver.last_used_idx is None or not queue.used:
-        return None
-    return driver.last_used_idx, driver.used_wrap_counter
+    return _consumes(queue) if queue.used else None
 
 
 def _wants_no_interrupt(case: Case) -> Optional[str]:
@@ -139,7 +143,8 @@ def kick(case: Case) -> Finding:
     if excuse is not None:
         return Late(case.posted, what, lasts, excuse, _lasting(lasts), requests)
     late = Late(case.posted, what, lasts, None, [], requests)
-    return _under_way(case, late, case.kick_mover, _in_host_notifier(case), certain=posted_for_long(case, requests))
+    return _under_way(case, late, case.kick_mover, _in_host_notifier(case),
+                      moving=_moving(case.history.host, "device", _pops), certain=posted_for_long(case, requests))
 
 
 def _in_host_notifier(case: Case) -> Optional[str]:
@@ -164,12 +169,16 @@ def posted_for_long(case: Case, requests: Optional[Sequence[Request]]) -> bool:
     return all(age is not None and age >= BACKEND_SECONDS * NS for age in ages)
 
 
+def _pops(queue: Queue) -> Any:
+    """Where the device stands."""
+    device = queue.device
+    return None if device is None or device.last_avail_idx is None else (device.last_avail_idx,
+                                                                         device.last_avail_wrap_counter)
+
+
 def _unpopped(queue: Queue) -> Any:
     """Where the device stands while there is something for it to pop; None where there is not."""
-    device = queue.device
-    if device is None or device.last_avail_idx is None or not queue.available:
-        return None
-    return device.last_avail_idx, device.last_avail_wrap_counter
+    return _pops(queue) if queue.available else None
 
 
 def _wants_no_kick(case: Case) -> Optional[str]:
@@ -255,11 +264,21 @@ def _lasting(lasts: Persistence) -> List[str]:
     return [] if lasts.evidence else [f"nothing shows that this lasts: {lasts.doubt}"]
 
 
-def _under_way(case: Case, late: Late, mover: Optional[Standing], pending: Optional[str], certain: bool) -> Finding:
+def _moving(samples: Sequence[Sample], who: str, place: Callable[[Queue], Any]) -> Optional[str]:
+    """That a side went on between two captures, so that what waits for it now has not waited for longer."""
+    seconds = moved(samples, place)
+    if seconds is None or seconds > MOVING_SECONDS:
+        return None
+    return f"the {who} has gone on since the capture before, at most {seconds:.0f} s ago"
+
+
+def _under_way(case: Case, late: Late, mover: Optional[Standing], pending: Optional[str], moving: Optional[str],
+               certain: bool) -> Finding:
     """An event was due and has not taken effect: is it late, or under way?
 
     mover: a thread that may be carrying it.
     pending: where the event is seen to be, if its next step is about to be made.
+    moving: that the side which waits for it has gone on a moment ago.
     certain: the entries have certainly waited for so long that no event under way explains it.
     """
     lasts = late.persistence
@@ -269,6 +288,8 @@ def _under_way(case: Case, late: Late, mover: Optional[Standing], pending: Optio
         return Excused(f"{late.what}: the event is under way, {pending}")
     if certain:
         return late
+    if moving is not None and not lasts.evidence:
+        return Excused(f"{late.what}: {moving}, and they came after that; {lasts.doubt}")
     if mover is not None:
         return late._replace(doubts=[
             f"{late.what}, and {lasts.evidence or lasts.doubt}, but {in_words(mover)}: the event may be under way, or "
