@@ -8,6 +8,16 @@ from .case import Case
 
 RESET = "last resort: reset the VM"
 
+REBIND = ("of a network card or the like, unbind and bind its driver; of a disk, reset the VM: unbinding would wait "
+          "for the very requests that hang")
+"""Linux virtblk_remove() and virtscsi_remove() remove the disk before they reset the device: del_gendisk() flushes it,
+and waits for all that is in flight."""
+
+WAKE = ("any wake-up of the loop may be enough: for the main loop a QMP command, for an iothread a gdb that attaches "
+        "and detaches")
+
+CORE = ("for QEMU's developers, a core (gcore): it tells most if it is taken before anything here moves the queue; the "
+        "VM stands still while it is written")
 
 NO_VECTOR = 0xFFFF
 """VIRTIO_NO_VECTOR, VIRTIO_MSI_NO_VECTOR."""
@@ -97,14 +107,13 @@ def inject(case: Case) -> List[str]:
     if blocked(case) is not None:
         return []
     found = []
-    notifier = case.peek("notify.guest_notifier")
-    if usable(notifier):
-        found.append(f"on the host, write the number 1 (8 bytes) to the guest notifier, fd {notifier.fd} of QEMU: "
-                     f"gdb -p PID -batch -ex 'call (int)eventfd_write({notifier.fd}, 1)'. A spurious interrupt is "
-                     "harmless: drivers must tolerate it (virtio 1.2, 2.7.7.1)")
     irq = case.guest_queue.irq
     if irq is not None:
         found.append(f"in the guest, if debugfs has it: echo trigger > /sys/kernel/debug/irq/irqs/{irq.number}")
+    notifier = case.peek("notify.guest_notifier")
+    if usable(notifier):
+        found.append(f"{_write(notifier, 'guest notifier')}. A spurious interrupt is harmless: drivers must tolerate "
+                     "it (virtio 1.2, 2.7.7.1)")
     if found:
         count = "count of VAI in the guest's /proc/interrupts" if case.bus == "ccw" else "irq count"
         found.append(f"if the {count} then rises but last_used_idx does not move, the guest is to blame; if I/O "
@@ -117,10 +126,14 @@ def kick_by_hand(case: Case) -> List[str]:
     found = []
     notifier = case.peek("notify.host_notifier")
     if usable(notifier) and notifier.enabled is not False:
-        found.append(f"on the host, write the number 1 (8 bytes) to the host notifier, fd {notifier.fd} of QEMU: "
-                     f"gdb -p PID -batch -ex 'call (int)eventfd_write({notifier.fd}, 1)'. A spurious kick is harmless")
+        found.append(f"{_write(notifier, 'host notifier')}. A spurious kick is harmless")
     found.append(stop_and_cont(case, "starting the device again kicks every queue"))
     return found
+
+
+def _write(notifier: Notifier, name: str) -> str:
+    return (f"on the host, write the number 1 (8 bytes) to the {name}, fd {notifier.fd} of QEMU: gdb -p PID -batch "
+            f"-ex 'call (int)eventfd_write({notifier.fd}, 1)' </dev/null")
 
 
 def stop_and_cont(case: Case, why: str) -> str:

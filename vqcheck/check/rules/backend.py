@@ -14,7 +14,7 @@ from ..stacks import Standing, in_words
 from ..unknown import Unknown
 from .causes_of_interrupts import NO_MIGRATION
 from .common import fields, of_held
-from .held_up import DRAINS, LATER, behind, blocks, owned
+from .held_up import DRAINS, behind, blocks, owned
 
 
 def _with(case: Case, *holders: str) -> Sequence[HeldRequest]:
@@ -95,7 +95,7 @@ NOT_RETRIED = Rule(
     explanation="When the VM goes on, QEMU schedules a bottom half that takes the parked requests up again.  If that "
                 "did not run, or ran in the wrong event loop, they stay.",
     confirm=("run state running with VirtIOBlock.rq not empty in a second capture",),
-    actions=(LATER,),
+    actions=(remedies.CORE,),
     references=("QEMU commits 49b44549ac (5.1), 680f200217 (4.0), 1a8c091c4e (4.1, virtio-scsi), 71ee0cdd14, "
                 "f2eea93c6b (9.0), a937f8e857",),
     explains=("B0",),
@@ -152,7 +152,7 @@ LEAKED = Rule(
     explanation="An element that was popped is either in flight somewhere, or lost: its request will never complete, "
                 "and the guest waits for ever.",
     confirm=("a second capture", "QEMU's log"),
-    actions=(LATER, "reset the VM; more I/O does not bring the request back"),
+    actions=(remedies.CORE, "reset the VM; more I/O does not bring the request back"),
     references=("QEMU hw/virtio/virtio.c, virtqueue_pop(), virtqueue_detach_element()",),
     explains=("B0",),
 )
@@ -168,7 +168,7 @@ DROPPED = Rule(
     explanation="virtio_load() computes inuse from the ring; the elements themselves the device has to send along "
                 "and submit again.  A device or backend that drops them leaves inuse above zero for ever.",
     confirm=("the source's log", "the request's age is older than the process"),
-    actions=(LATER, "reset the VM; more I/O does not bring the request back"),
+    actions=(remedies.CORE, "reset the VM; more I/O does not bring the request back"),
     references=("QEMU hw/virtio/virtio.c, virtio_load()", "QEMU commits 5a317017b8 and bc85aae420 (10.1, vhost-user)"),
     explains=("B0", "B3"),
 )
@@ -194,7 +194,8 @@ def _throttled(case: Case, late: Late) -> Outcome:
                         (", no timer armed" if unarmed else ""))
     if unarmed:
         return behind(case, late, "they wait for an I/O limit, and no timer would let them go on", evidence,
-                      of=requests, blame="host: QEMU's I/O throttling lost its timer", actions=[RELEASE, LATER])
+                      of=requests, blame="host: QEMU's I/O throttling lost its timer",
+                      actions=[RELEASE, remedies.CORE])
     return behind(case, late, "they wait for the configured I/O limit", evidence,
                   of=requests, blame="backend: the I/O limit that was configured for the disk, which is reached",
                   actions=[RELEASE, DRAINS])
@@ -299,7 +300,7 @@ NOT_REAPED = Rule(
     not_when=("the event loop is about to run it",),
     explanation="The storage has answered.  QEMU's loop did not hear of it, or was not woken.",
     confirm=("a second capture", "any wake-up of the loop lets the requests complete"),
-    actions=("any wake-up of the loop may be enough, as a QMP command or a gdb that attaches and detaches", LATER),
+    actions=(remedies.WAKE, remedies.CORE),
     references=("QEMU commits b7a745dc33, ccb9dc1012, fe121b9d3c, 5e1b34a3fa (MAX_EVENTS), 9359c45988 (8.1)",),
     explains=("B0", "B1"),
 )
@@ -341,7 +342,7 @@ DEADLOCKED = Rule(
     explanation="Two threads that take the graph's lock, an AioContext and the big lock in different orders stop "
                 "each other and all disks with them.",
     confirm=("gdb: thread apply all bt, twice",),
-    actions=(LATER, "reset the VM"),
+    actions=(remedies.CORE, "reset the VM"),
     references=("QEMU commits 6bc0bcc89f, 1dbc7d3442, 31b2ddfea3 (8.x)",),
     explains=("B0", "B1", "K1", "K5"),
 )

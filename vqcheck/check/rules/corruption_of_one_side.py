@@ -3,6 +3,7 @@ import collections
 from typing import List, Sequence
 
 from ..case import Case
+from ..remedies import REBIND
 from ..result import Evidence, Found, Outcome, listed
 from ..rule import CRITICAL, HIGH, ONE_SIDE, Rule
 from .at_work import guest_at_work, host_at_work
@@ -278,7 +279,7 @@ ACCOUNTING = Rule(
     explanation="Descriptors that leak make the queue smaller until nothing fits: the driver reports a full ring "
                 "with an idle device.",
     confirm=("a second capture",),
-    actions=(KEEP, "unbind and bind the device's driver, or reset the VM"),
+    actions=(KEEP, REBIND),
     references=("Linux drivers/virtio/virtio_ring.c, detach_buf_split()",),
 )
 

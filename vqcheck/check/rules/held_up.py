@@ -3,7 +3,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from ...snapshot.held_model import BlockState, HeldRequest
 from .. import late as lateness
-from .. import wording
+from .. import remedies, wording
 from ..case import Case
 from ..history import NS
 from ..late import Late, entries
@@ -13,7 +13,6 @@ from ..rule import BACKEND, HIGH, Rule
 from .common import fields, lasting
 
 DRAINS = "do not run dump-guest-memory, `stop` or migrate now: they drain the disk and block until the request ends"
-LATER = "keep a core of QEMU for its developers: gcore"
 
 
 def test(case: Case) -> Outcome:
@@ -37,7 +36,7 @@ def test(case: Case) -> Outcome:
 
 def _actions(states: Sequence[BlockState]) -> List[str]:
     if states and not any(one.in_flight for one in states):
-        return [LATER, "reset the VM; more I/O does not bring the request back"]
+        return [remedies.CORE, "reset the VM; more I/O does not bring the request back"]
     return ["nothing to do in the guest: look at the storage on the host, and heal its path", DRAINS]
 
 

@@ -5,7 +5,7 @@ from ...snapshot.transport_model import MsiMessage, MsixVector
 from .. import remedies
 from ..case import Case
 from ..late import Late
-from ..remedies import NO_VECTOR
+from ..remedies import NO_VECTOR, REBIND
 from ..result import Evidence, Outcome
 from ..rule import CRITICAL, HIGH, INTERRUPTS, Rule
 from ..unknown import Unknown
@@ -13,9 +13,8 @@ from .common import fields, of_late_interrupt
 from .lost_interrupt import behind
 
 REWRITE = ("in the guest, write the irq's affinity again: cat /proc/irq/N/smp_affinity, and echo it back (that masks "
-           "and "
-           "unmasks the vector, writes its message again, and sends what is pending)")
-REBIND = "unbind and bind the device's driver, or reset the VM"
+           "and unmasks the vector, writes its message again, and sends what is pending). The kernel refuses it where "
+           "it manages the affinity itself, as it does for most disks")
 
 
 def _msix(case: Case) -> MsixVector:
