@@ -41,7 +41,8 @@ DEVICE_BROKEN = Rule(
     needs=("host.broken",),
     explanation="virtio_error() marks the device broken.  From then on every queue looks empty to it, and kicks are "
                 "ignored.  Linux's disk drivers do not recover by themselves.",
-    confirm=("QEMU's log: a line that begins with \"virtio: \"", "dmesg of the guest: device needs reset"),
+    confirm=("QEMU's log: the error, as \"Guest moved used index\", \"Virtqueue size exceeded\" or \"virtio: zero "
+             "sized buffers\"", "dmesg of the guest: device needs reset"),
     actions=("read QEMU's log for the first virtio error", REBIND),
     references=("virtio 1.2, 2.1.2 (DEVICE_NEEDS_RESET)",
                 "QEMU hw/virtio/virtio.c, virtio_error()",
@@ -67,7 +68,7 @@ QUEUE_BROKEN = Rule(
     not_when=("the device is being removed or reset",),
     explanation="The driver marks a queue broken when the device returns something impossible (BAD_RING), or when "
                 "the device is gone.  What was in flight is not completed.",
-    confirm=("dmesg of the guest: \"id %u is not a head!\", \"id %u out of range\"",),
+    confirm=("dmesg of the guest: \"id N is not a head!\", \"id N out of range\"",),
     actions=("read dmesg of the guest for the first error of the device", REBIND),
     references=("Linux drivers/virtio/virtio_ring.c, BAD_RING(), virtio_break_device()",),
 )

@@ -139,11 +139,11 @@ BYTE_ORDER = Rule(
     title="QEMU takes the rings to be of another byte order",
     blame="transport",
     severity=CRITICAL, stage=IDENTITY, test=_order,
-    holds_when="VERSION_1 is negotiated and QEMU takes the rings for big-endian; or it is not, and QEMU takes them "
-               "for of "
-               "another byte order than the guest's machine has",
+    holds_when="VERSION_1 is negotiated and QEMU takes the rings to be big-endian; or it is not negotiated, and QEMU "
+               "takes them to have another byte order than the guest's machine",
     needs=("host.byte_order", "negotiated"),
-    not_when=("a legacy device, whose rings have the byte order of its guest",),
+    not_when=("a legacy device of a big-endian guest, whose rings are big-endian",
+              "a guest that runs with the other byte order than its machine's name says"),
     explanation="Indexes that are read with their bytes swapped jump by 256, and neither side finds the other's "
                 "entries.",
     confirm=("device_endian in a core",),

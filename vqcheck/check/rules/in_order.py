@@ -18,8 +18,8 @@ def _unflushed(case: Case, late: Late) -> Outcome:
     doubts = list(late.doubts)
     if case.serving is None or not case.serving.at_rest:
         doubts.append("the serving thread is not known to be asleep: it may be about to flush them")
-    return behind(case, late, f"{wording.count(len(requests), 'request')} of them are done and were not flushed to "
-                              "the used ring, although nothing before them is unfinished",
+    return behind(case, late, f"{wording.of_them(len(requests))} done and not flushed to the used ring, although "
+                              "nothing before is unfinished",
                   Evidence("they are marked as filled, from used_idx on", None,
                            f"head {listed([one.head for one in requests])}"), doubts=doubts)
 

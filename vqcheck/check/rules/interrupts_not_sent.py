@@ -93,7 +93,7 @@ GATHERED = Rule(
     holds_when="an interrupt is late, and the queue is marked in batch_notify_vqs (QEMU until 8.1), or the serving "
                "thread sleeps with deferred calls (QEMU from 8.2)",
     needs=("kind", "returned", "vhost"),
-    not_when=("the thread is inside defer_call_begin() and defer_call_end()",),
+    not_when=("the thread is between defer_call_begin() and defer_call_end()",),
     explanation="To save interrupts QEMU gathers them while it works through a batch: until 8.1 in a bitmap that a "
                 "bottom half flushes, only without EVENT_IDX; from 8.2 on as deferred calls of the thread.  With the "
                 "latter signalled_used says that all is well although the eventfd was not written.",

@@ -263,7 +263,7 @@ NO_NOTIFIER = Rule(
               "the VM was stopped for the capture"),
     explanation="KVM turns the guest's write into a count of the eventfd only where it was told to, and QEMU hears "
                 "of it only where a loop watches it.",
-    confirm=("info mtree -f: ioeventfd of the device's notify region",),
+    confirm=("ioeventfd_nb of the device's notify region, in gdb; `info mtree` does not show it",),
     actions=(remedies.CORE, remedies.RESET),
     references=("QEMU hw/virtio/virtio-bus.c, virtio_bus_set_host_notifier()",
                 "QEMU commits 78378f450a and cf39b82860 (9.1, notification data), fcccb271e0 (4.2)"),

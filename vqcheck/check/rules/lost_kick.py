@@ -139,8 +139,8 @@ def _causes(case: Case) -> List[Cause]:
         Cause(POSSIBLE, "the kick was read and its handler was not run, or returned without looking at the ring",
               "" if count is None else unread, "a trace of virtio_queue_notify on a live QEMU", ["K1"]),
         Cause(POSSIBLE, "the kick never reached QEMU: ioeventfd not assigned in KVM, or the guest did not write it",
-              "" if count is None else unread, "host_notifier_enabled, `info mtree -f`, a trace of kvm's ioeventfd; "
-              "virtqueue_notify in the guest", ["K7"]),
+              "" if count is None else unread, "host_notifier_enabled; ioeventfd_nb of the notify region, in gdb; a "
+              "trace of kvm_fast_mmio; virtqueue_notify in the guest", ["K7"]),
     ]
     if case.avail_event is not None:
         found.append(Cause(

@@ -8,8 +8,8 @@ from typing import Dict, List, Sequence
 
 from ...check.rule import STAGES, Rule
 from ...check.rules.catalogue import BY_NAME
-from ...check.rules.elsewhere import ENTRIES
-from .rule_text import FAMILIES, family, need, number
+from ...check.rules.elsewhere import ENTRIES, Elsewhere
+from .rule_text import FAMILIES, family, need, number, sentence
 
 MADE = "<!-- Made by `python -m vqcheck.render.report.rule_pages docs/rules`; not to be edited by hand. -->\n"
 
@@ -65,9 +65,12 @@ def _elsewhere(letter: str) -> List[str]:
     found = [one for one in ENTRIES if one.id.startswith(letter)]
     if not found:
         return []
-    return ["## Without a rule of their own\n", *(f"* **{one.id}** {one.title}.  See "
-                                                  f"{', '.join(one.covered_by) or 'nothing'}: "
-                                                  f"{one.evidence}." for one in found), ""]
+    return ["## Without a rule of their own\n", *(f"* **{one.id}** {one.title}.  {_why(one)}." for one in found), ""]
+
+
+def _why(one: Elsewhere) -> str:
+    """What finds it and how, or what it would take."""
+    return f"See {', '.join(one.covered_by)}: {one.evidence}" if one.covered_by else sentence(one.evidence)
 
 
 def main(folder: str) -> None:

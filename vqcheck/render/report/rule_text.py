@@ -84,13 +84,18 @@ def _section(title: str, paragraphs: Sequence[str]) -> str:
     lines = [title]
     for paragraph in paragraphs:
         if paragraph:
-            lines += wrapped(_sentence(paragraph), "    ", "    ")
+            lines += wrapped(sentence(paragraph), "    ", "    ")
     return "\n".join(lines) if len(lines) > 1 else ""
 
 
-def _sentence(text: str) -> str:
-    """With a capital, unless it begins with the name of a field."""
-    return text[0].upper() + text[1:] if text.split(maxsplit=1)[0].isalpha() else text
+def sentence(text: str) -> str:
+    """With a capital, unless it begins with a name that has none."""
+    first = text.split(maxsplit=1)[0].rstrip(",.:;")
+    return text[0].upper() + text[1:] if first.isalpha() and first not in NAMES else text
+
+
+NAMES = ("inuse", "vhost", "dmesg", "lspci")
+"""Names of fields and programs that look like words."""
 
 
 def _items(title: str, items: Sequence[str]) -> str:
