@@ -187,5 +187,6 @@ def _known(value: Optional[int]) -> str:
 
 def _disks(part: HostDevice) -> List[Sequence[Optional[str]]]:
     return [("disk", f"{one.qdev_id or one.qom_path or '-'} ({one.channel}:{one.target}:{one.lun}), "
-                     f"{slashed(one.requests)} requests, {host_held.state_text(one.block) or 'no block layer'}")
+                     f"{slashed(one.requests)} request{'' if one.requests == 1 else 's'}, "
+                     f"{host_held.state_text(one.block) or 'no block layer'}")
             for one in part.disks or ()]
