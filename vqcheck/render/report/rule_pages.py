@@ -9,7 +9,7 @@ from typing import Dict, List, Sequence
 from ...check.rule import STAGES, Rule
 from ...check.rules.catalogue import BY_NAME
 from ...check.rules.elsewhere import ENTRIES, Elsewhere
-from .rule_text import FAMILIES, family, need, number, sentence
+from .rule_text import FAMILIES, FIRST, family, need, number, sentence
 
 MADE = "<!-- Made by `python -m vqcheck.render.report.rule_pages docs/rules`; not to be edited by hand. -->\n"
 
@@ -51,7 +51,8 @@ def _rule(rule: Rule) -> str:
     if rule.explanation:
         lines.append(rule.explanation.replace("<", "&lt;") + "\n")
     lines += _list("Not when", rule.not_when) + _list("Needs, else it is not judged", [need(one) for one in rule.needs])
-    lines += _list("What would confirm it", rule.confirm) + _list("What to do, gentlest first", rule.actions, "1.")
+    lines += _list("What would confirm it", rule.confirm)
+    lines += _list(f"What to do, gentlest first; {FIRST}", rule.actions, "1.")
     lines += _list("What follows from it", [f"[{one}]({one[0]}.md#{_anchor(BY_NAME[one])}) {BY_NAME[one].title}"
                                             for one in rule.explains])
     return "\n".join(lines + _list("References", rule.references))
