@@ -4,7 +4,7 @@ from typing import Any, List, Optional, Sequence
 from ..snapshot.device_model import HostDevice, Notifier, Notify
 from ..snapshot.model import Device, Queue, Snapshot
 from . import host_held, host_says, indicators
-from .host_facts import position
+from .host_facts import class_of, position
 from .tables import table
 from .words import (
     LEGEND,
@@ -133,9 +133,8 @@ def _notifier(notifier: Optional[Notifier]) -> Optional[str]:
 
 
 def _said(snapshot: Snapshot, device: Device, part: HostDevice, queue: Queue) -> List[str]:
-    return [f"{queue_title(queue)}:",
-            *(line for sentence in host_says.sentences(queue, part, event_idx(device), snapshot.threads)
-              for line in bullet(sentence))]
+    said = host_says.sentences(queue, part, event_idx(device), snapshot.threads, class_of(device, queue))
+    return [f"{queue_title(queue)}:", *(line for sentence in said for line in bullet(sentence))]
 
 
 def _header(device: Device, part: HostDevice) -> List[str]:
