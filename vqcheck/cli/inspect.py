@@ -69,7 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="instead of the guest's debug information: what `vqcheck layout` saved")
     parser.add_argument("device", nargs="?", metavar="NAME",
                         help="one device, by the guest's name or QEMU's; all if none")
-    parser.add_argument("--keep", metavar="DIR", help="keep the snapshots there, as guest.json and host.json")
+    parser.add_argument("--keep", metavar="DIR", help="keep the snapshots there, as guest.json and host.json, those of "
+                                                      "further looks as guest2.json and so on")
     parser.add_argument("--looks", metavar="N", type=_number, default=LOOKS,
                         help=f"how often a VM that runs is looked at, {APART} s apart, as long as it can't be judged "
                              "(default: %(default)s)")
