@@ -161,7 +161,8 @@ RULE = Rule(
     not_when=("the event loop is busy polling: it has kicks switched off",
               "the serving thread is about to run the queue's handler, or is inside it",
               "a queue that is full of buffers when idle: receive and event queues",
-              "the device is drained, or not running"),
+              "the device is drained, or not running",
+              "the device has gone on since a capture of the last ten seconds, and no ages say otherwise"),
     explanation="The device writes avail_event = last_avail_idx, then a full barrier, then reads avail->idx again.  "
                 "The driver writes avail->idx, then a full barrier, then reads avail_event.  One of the two sees the "
                 "other: if avail_event lies among the posted entries, the driver kicked, and the kick had no effect.",
