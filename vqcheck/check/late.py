@@ -6,7 +6,9 @@ them for a moment, so each comes with what shows that it lasts, or why that is i
 import functools
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Union
 
+from ..snapshot.held_model import HeldRequest
 from ..snapshot.model import Queue
+from ..snapshot.moving import REASON
 from ..snapshot.request_model import Request
 from ..virtio import devices
 from . import wording
@@ -15,6 +17,10 @@ from .history import NS, Sample, moved, stood
 from .persistence import BACKEND_SECONDS, MOVING_SECONDS, Aged, Persistence, of_backend, of_event
 from .result import Excused
 from .stacks import Standing, in_words
+from .unknown import Unknown
+
+SECTOR = 512
+"""Bytes of the sectors in which Linux counts."""
 
 
 class Late(NamedTuple):
@@ -74,7 +80,7 @@ def interrupt(case: Case) -> Finding:
     late = Late(case.returned, what, lasts, None, [], requests)
     mover = None if case.vhost else case.interrupt_mover
     return _under_way(case, late, mover, _in_guest_notifier(case) or _in_indicators(case),
-                      moving=_moving(case.history.guest, "driver", _consumes), certain=False)
+                      moving=driver_moves(case), certain=False)
 
 
 def _in_guest_notifier(case: Case) -> Optional[str]:
@@ -224,6 +230,8 @@ def held(case: Case) -> Finding:
     """The requests that the device has popped and not returned: late, young, or none."""
     if case.vhost:
         return "vhost serves the queue, and only it knows how far it has come"
+    if case.moved:
+        return _held_all_the_while(case)
     if case.popped == 0:
         return "the device holds nothing"
     if case.kind == devices.PARKED:
@@ -241,6 +249,23 @@ def held(case: Case) -> Finding:
         return Excused(f"{what}, which is no fault before {BACKEND_SECONDS:.0f} s; {lasts.doubt}")
     doubts = [] if lasts.evidence else [f"{what}, and {lasts.doubt}"]
     return Late(case.popped, what, lasts, None, doubts, requests)
+
+
+def _held_all_the_while(case: Case) -> Finding:
+    """Of a queue that moved while it was read: the requests that both sides found in flight all the time."""
+    theirs = {one.head: one for one in case.get("held").requests}
+    old = [one for one in case.get("in_flight") if one.head in theirs and _same(one, theirs[one.head])
+           and one.age_ns is not None and one.age_ns >= BACKEND_SECONDS * NS]
+    lasts = of_backend(old, None, None, "")
+    if not old or lasts.evidence is None or case.kind == devices.PARKED:
+        raise Unknown(f"what the device holds is not known: {REASON}")
+    number = sum(theirs[one.head].descriptors or 1 for one in old) if case.packed else len(old)
+    return Late(number, f"{entries(case, number, 'request')} in the device's hands", lasts, None, [], old)
+
+
+def _same(ours: Request, theirs: HeldRequest) -> bool:
+    """Whether a request of the guest's and one of QEMU's under the same head have the same place on the disk."""
+    return ours.sector is None or theirs.offset is None or ours.sector * SECTOR == theirs.offset
 
 
 def _unreturned(queue: Queue) -> Any:
@@ -262,6 +287,11 @@ def entries(case: Case, number: int, what: str = "entry") -> str:
 
 def _lasting(lasts: Persistence) -> List[str]:
     return [] if lasts.evidence else [f"nothing shows that this lasts: {lasts.doubt}"]
+
+
+def driver_moves(case: Case) -> Optional[str]:
+    """That the driver took completions between two captures, a moment ago."""
+    return _moving(case.history.guest, "driver", _consumes)
 
 
 def _moving(samples: Sequence[Sample], who: str, place: Callable[[Queue], Any]) -> Optional[str]:

@@ -67,6 +67,11 @@ class Records:
             return None
 
     @property
+    def moved(self) -> bool:
+        """Whether the VM ran and the queue moved while a side was read: what is left of it stood still meanwhile."""
+        return bool(self.guest_queue.moved or self.host_queue.moved)
+
+    @property
     def host_ages_at_least(self) -> bool:
         """Whether QEMU may have had its requests for longer than is said: a core does not hold the time."""
         return self.host_snapshot.capture.method == "core"

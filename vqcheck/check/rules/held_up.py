@@ -27,7 +27,8 @@ def test(case: Case) -> Outcome:
         evidence=base(case, late),
         doubts=late.doubts,
         against=[] if state or owned(case) else ["the block layer behind the device is not known"],
-        lacking=[] if state or owned(case) else ["what the device does with them is not known"],
+        lacking=[*([] if state or owned(case) else ["what the device does with them is not known"]),
+                 *(ONLY_WHAT_STOOD if case.moved else [])],
         blame=f"backend: {_whose(case, late)}",
         causes=_causes(case),
         actions=_actions(state),
@@ -40,9 +41,12 @@ def _actions(states: Sequence[BlockState]) -> List[str]:
     return ["nothing to do in the guest: look at the storage on the host, and heal its path", DRAINS]
 
 
+ONLY_WHAT_STOOD = ["the queue moved while it was read, so that only what stood still is judged"]
+
+
 def behind(case: Case, late: Late, why: str, *more: Evidence, of: Sequence[HeldRequest] = (), **rest: Any) -> Found:
     """The finding of a rule that knows who holds the requests; it is about those that it is `of`."""
-    given: Dict[str, Any] = {"doubts": late.doubts, **rest}
+    given: Dict[str, Any] = {"doubts": late.doubts, "lacking": ONLY_WHAT_STOOD if case.moved else [], **rest}
     if of and not any(_old(one) for one in of) and any(_old(one) for one in owned(case)):
         given["doubts"] = [*given["doubts"], "what is known to be late is another request"]
     return Found(f"{entries(case, late.number, 'request')} seen by the device and not completed: {why}",
@@ -55,13 +59,19 @@ def _old(one: HeldRequest) -> bool:
 
 def base(case: Case, late: Late) -> List[Evidence]:
     """What shows that the device holds requests, and which."""
-    words = case.axis.words
-    found = [Evidence(f"{entries(case, late.number, 'request')} popped and not returned", _heads(late), fields(
-        last_avail_idx=words(case.device_avail), used_idx=words(case.device_used), inuse=case.peek("device.inuse")))]
+    found = [Evidence(f"{entries(case, late.number, 'request')} popped and not returned", _heads(late), _places(case))]
     found += [_request(case, one) for one in owned(case)[:LISTED]]
     for state in blocks(case):
         found += _counters(state)
     return found + lasting(late)
+
+
+def _places(case: Case) -> str:
+    if case.moved:
+        return "found there all the while that the queue was read, as others came and went"
+    words = case.axis.words
+    return fields(last_avail_idx=words(case.device_avail), used_idx=words(case.device_used),
+                  inuse=case.peek("device.inuse"))
 
 
 LISTED = 8
