@@ -255,12 +255,16 @@ def _held_all_the_while(case: Case) -> Finding:
     """Of a queue that moved while it was read: the requests that both sides found in flight all the time."""
     theirs = {one.head: one for one in case.get("held").requests}
     old = [one for one in case.get("in_flight") if one.head in theirs and _same(one, theirs[one.head])
-           and one.age_ns is not None and one.age_ns >= BACKEND_SECONDS * NS]
+           and _is_old(one.age_ns) and _is_old(theirs[one.head].age_ns)]
     lasts = of_backend(old, None, None, "")
     if not old or lasts.evidence is None or case.kind == devices.PARKED:
         raise Unknown(f"what the device holds is not known: {REASON}")
     number = sum(theirs[one.head].descriptors or 1 for one in old) if case.packed else len(old)
     return Late(number, f"{entries(case, number, 'request')} in the device's hands", lasts, None, [], old)
+
+
+def _is_old(age_ns: Optional[int]) -> bool:
+    return age_ns is not None and age_ns >= BACKEND_SECONDS * NS
 
 
 def _same(ours: Request, theirs: HeldRequest) -> bool:
