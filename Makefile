@@ -60,7 +60,7 @@ lab: $(VENV)/lab-tools
 lab-matrix: $(VENV)/lab-tools
 	$(BIN)/python -m pytest -m lab tests/lab/test_matrix.py tests/lab/test_kernels.py tests/lab/test_crash_kernels.py \
 		tests/lab/test_crash_arm64.py tests/lab/test_ccw.py
-	$(BIN)/python -m pytest -m matrix tests/lab/test_scenes.py tests/lab/test_devices.py tests/lab/test_inspect.py \
+	$(BIN)/python -m pytest -m matrix tests/lab/test_live_guest.py tests/lab/test_scenes.py tests/lab/test_devices.py tests/lab/test_inspect.py \
 		tests/lab/test_host_ways.py tests/lab/test_qmp.py
 
 PAIRS ?= 300

@@ -10,8 +10,8 @@ from vqcheck.target.layouts.layout_target import in_debugger
 
 from .target_base import CrashTarget
 
-EXAMPLES = """  vqstate                            all queues of all virtio disks
-  vqstate vdb                        one disk in full, with its requests in flight
+EXAMPLES = """  vqstate                            all queues of all virtio devices
+  vqstate vdb                        one device in full, with its requests in flight
   vqstate vdb -o guest.json          the snapshot for `vqcheck merge guest.json host.json`
   vqstate vdb --capture guest.vqcap  a recording of kilobytes that `vqcheck replay` reads anywhere
   vqstate vdb --layout x.vqlayout    where modules have no debug information: what `vqcheck layout` saved

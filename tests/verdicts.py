@@ -59,6 +59,7 @@ EXPECTED: Dict[str, Expected] = {
     "healthy-no-event-idx": UNDER_LOAD,
     "healthy-idle-packed": WELL,
     "net-rx-idle": WELL,
+    "net-rx-idle-pairs": WELL,
     "paused": Expected((CANNOT_JUDGE,), ("K11",)),
     "lost-interrupt": NOT_NOTIFIED,
     "lost-interrupt-eventfd": LOST_INTERRUPT,

@@ -126,7 +126,7 @@ def test_the_snapshots_are_kept(world, vqcheck, tmp_path):
     _, _, err = vqcheck("inspect", "--core", "c", "vdb", "--keep", tmp_path / "new")
     for side, name in zip(inspect._of_one_instant(world.guest, world.host), ("guest.json", "host.json")):
         assert (tmp_path / "new" / name).read_text() == to_json(side._replace(devices=side.devices[:1]))
-    assert f"snapshots written to {tmp_path / 'new' / 'guest.json'} and host.json" in err
+    assert f"snapshots written to {tmp_path / 'new'}: guest.json, host.json" in err
 
 
 def test_for_programs(world, vqcheck):
@@ -148,6 +148,63 @@ def test_a_live_vm_is_read_in_turns(world, vqcheck):
     world.runs = True
     vqcheck("inspect", "--pid", "7", "vdb")
     assert world.asked[-5:] == [("guest", "vdb"), ("host", None), ("guest", "vdb"), ("host", None), "closed"]
+
+
+@pytest.fixture
+def looks(world, monkeypatch):
+    """Looks at a VM that runs, one after the other; the clock goes on by as much as is slept."""
+    def set_up(*sides):
+        world.runs, world.notes = True, ["it runs"]
+        given = iter(sides)
+
+        def one(options, notes=True):
+            guest, host = next(given)
+            return inspect.Sides(*(side._replace(capture=side.capture._replace(
+                method="live", clock_ns=5_000_000_000 + int(slept * 1e9), time=f"2026-03-01T12:00:{int(slept):02d}Z"))
+                for side in (guest, host)))
+        monkeypatch.setattr(inspect, "both_sides", one)
+
+    def sleep(seconds):
+        nonlocal slept
+        slept += seconds
+    slept = 0
+    monkeypatch.setattr(inspect.time, "sleep", sleep)
+    return set_up
+
+
+YOUNG = {"avail": 104, "popped": 104, "used": 104, "last_used": 100, "age_ns": 2_000_000}
+
+
+def test_a_vm_that_runs_is_looked_at_once_where_that_does(looks, vqcheck):
+    looks(pair())
+    status, _, err = vqcheck("inspect", "--pid", "7", "vdb")
+    assert (status, err) == (0, "")
+
+
+def test_what_stands_still_between_two_looks_is_lost(looks, vqcheck, tmp_path):
+    looks(pair(**YOUNG), pair(**YOUNG))
+    status, out, err = vqcheck("inspect", "--pid", "7", "vdb", "--keep", tmp_path)
+    assert status == 1 and "2 captures over 2.5 s: last_used_idx stays where it is" in " ".join(out.split())
+    assert err == ("vqcheck inspect: it can't be judged by 1 look: looking again in 2.5 s\n"
+                   f"vqcheck inspect: snapshots written to {tmp_path}: guest.json, host.json, guest2.json, "
+                   "host2.json\n")
+    assert vqcheck("merge", *sorted(tmp_path.iterdir()))[0] == 1
+
+
+def test_what_goes_on_between_two_looks_is_not(looks, vqcheck):
+    looks(pair(**YOUNG), pair(**{**YOUNG, "avail": 204, "popped": 204, "used": 204, "last_used": 201}))
+    status, out, _ = vqcheck("inspect", "--pid", "7", "vdb")
+    assert status == 0 and "the driver has gone on since the capture before" in " ".join(out.split())
+
+
+def test_it_is_looked_at_no_oftener_than_was_asked_for(looks, vqcheck):
+    ageless = pair(avail=104, popped=104, used=103, guest_queue={"in_flight": None}, host_queue={"held": None})
+    looks(ageless, ageless)
+    status, _, err = vqcheck("inspect", "--pid", "7", "vdb", "--looks", "2")
+    assert status == 2 and err.count("looking again") == 1
+    looks(ageless, ageless, ageless)
+    assert vqcheck("inspect", "--pid", "7", "vdb")[0] == 1, "five seconds without an answer"
+    assert vqcheck("inspect", "--pid", "7", "--looks", "0")[0] == 2
 
 
 def test_a_walk_that_fails_gives_back_the_files(world, refused, monkeypatch):

@@ -5,14 +5,14 @@ and for what looks like a fault and is none.  `make corpus` prints precision and
 """
 from typing import List
 
-from . import backend, interrupts, kicks, recorded, rings
+from . import backend, interrupts, kicks, moving, recorded, rings
 from .cases import Entry
 
 
 def synthetic() -> List[Entry]:
     """Those that were made up."""
     families = (("interrupts", interrupts.ENTRIES), ("kicks", kicks.ENTRIES), ("backend", backend.ENTRIES),
-                ("rings", rings.ENTRIES))
+                ("rings", rings.ENTRIES), ("moving", moving.ENTRIES))
     return [one._replace(name=f"{family}: {one.name}") for family, entries in families for one in entries]
 
 

@@ -1,8 +1,8 @@
 """What the lab's machines are made of, as data: platforms, and one of every virtio device that QEMU 7.2 makes.
 
-vsock and fs are vhost-user devices: QEMU leaves them to a module of the host's kernel or to another process.  Not
-there: a network with several queues.  It wants a tap, and so rights on this machine's network; under TCG QEMU 7.2 dies
-of a vhost-user one (hw/virtio/virtio-pci.c: virtio_pci_vq_vector_unmask() takes it for one with KVM's irqfds).
+vsock and fs are vhost-user devices: QEMU leaves them to a module of the host's kernel or to another process.  A network
+card with several pairs of queues is in a scene of its own (Options.pairs): it wants a tap; under TCG QEMU 7.2 dies of a
+vhost-user one (hw/virtio/virtio-pci.c: virtio_pci_vq_vector_unmask() takes it for one with KVM's irqfds).
 """
 from typing import Dict, List, NamedTuple, Sequence
 

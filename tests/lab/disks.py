@@ -1,4 +1,4 @@
-"""The lab's disks as words of QEMU's command line.
+"""The lab's disks and its network card as words of QEMU's command line.
 
 virtio-disk0 rests, or hangs where there are all devices.  What is under test lies on disk1, with a blkdebug node below
 in which requests can be suspended, or fail.  In a mixed load a SCSI disk beside it is written to as well.
@@ -12,6 +12,12 @@ from .options import Options
 NODE = "disk1"
 """The uppermost block node of the disk under test."""
 DISK_BYTES = 64 << 20
+
+TAP = "lab0"
+IN_NAMESPACE = ["/usr/bin/unshare", "--net", "/bin/sh", "-ec",
+                f"ip tuntap add dev {TAP} mode tap multi_queue; ip address add 10.0.2.2/24 dev {TAP}; "
+                f'ip link set {TAP} up; exec "$@"', "lab"]
+"""What makes a tap and goes on as the command behind it.  Needs root; the machine's own network is not touched."""
 
 NO_SPACE = ("set-state.0.event=flush_to_os,set-state.0.state=1,set-state.0.new_state=2,inject-error.0.event=pwritev,"
             "inject-error.0.state=2,inject-error.0.errno=28,inject-error.0.iotype=write")
@@ -67,6 +73,17 @@ def _scsi(options: Options, platform: Platform, node: str) -> List[str]:
 def rings(options: Options, device: str) -> str:
     """A device with the rings that its machine is to have."""
     return f"{device}{layout(options)},event_idx={'on' if options.event_idx else 'off'}"
+
+
+def network(options: Options, platform: Platform) -> List[str]:
+    """A network card, and what answers it: SLIRP, or through a tap the kernel of this machine."""
+    card = f"virtio-net-{platform.bus},id=nic0,netdev=net0"
+    if platform.bus == "pci":
+        card += ",romfile="
+    if options.pairs == 1:
+        return ["-netdev", "user,id=net0,ipv6=off", "-device", rings(options, card)]
+    return ["-netdev", f"tap,id=net0,ifname={TAP},script=no,downscript=no,queues={options.pairs}",
+            "-device", rings(options, f"{card},mq=on,vectors={2 * options.pairs + 2}")]
 
 
 def _iothread(options: Options, platform: Platform) -> List[str]:

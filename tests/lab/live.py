@@ -11,8 +11,9 @@ import subprocess
 import sys
 from typing import Dict, List, NamedTuple
 
-from . import packages
+from . import layouts, packages
 from .kernel import Kernel
+from .options import Options
 from .vm import Machine
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -29,6 +30,11 @@ MEMORY_MB = 1536
 """The initramfs is in it twice while it is unpacked."""
 FRAME_SECONDS = 900.0
 
+BY_DEBUG_INFO = "--vmlinux /live/vmlinux --modules /live/modules"
+BY_LAYOUT = "--layout /live/kernel.vqlayout"
+BY_OWN_LAYOUT = "--layout /run/own.vqlayout"
+"""One that the guest makes, of what its kernel says of itself."""
+
 INIT = f"""#!/bin/busybox sh
 export PATH=/bin:/usr/bin PYTHONPATH=/live
 /bin/busybox mkdir -p /dev
@@ -42,11 +48,12 @@ witness() {{
     echo features=$(cat /sys/block/vdb/device/features)
     echo device=$(readlink -f /sys/block/vdb/device)
 }}
+[ -e /live/vmlinux -o -e /live/kernel.vqlayout ] || python{PYTHON} -m vqcheck layout save --running -o /run/own.vqlayout
 while echo LIVE-READY && read what; do
     echo LIVE-BEGIN
     witness
     echo LIVE-SNAPSHOT
-    python{PYTHON} -m vqcheck guest --live --vmlinux /live/vmlinux --modules /live/modules $what 2>/run/errors
+    python{PYTHON} -m vqcheck guest --live $what 2>/run/errors
     echo "LIVE-STATUS $?"
     cat /run/errors
     echo LIVE-AFTER
@@ -79,6 +86,11 @@ class Frame(NamedTuple):
 class LiveMachine(Machine):
     """A machine that prints frames."""
 
+    def __init__(self, directory: pathlib.Path, options: Options, way: str) -> None:
+        """`way` is one of the words above by which its guest reads itself."""
+        super().__init__(directory, options)
+        self.way = way
+
     @property
     def live_log(self) -> pathlib.Path:
         return self.directory / "live.log"
@@ -92,7 +104,7 @@ class LiveMachine(Machine):
         count = self.wait("the guest to be ready", lambda: self._said("LIVE-READY"), FRAME_SECONDS)
         with socket.socket(socket.AF_UNIX) as asking:  # nobody needs to listen: QEMU logs what it prints
             asking.connect(self.live_socket)
-            asking.sendall(" ".join(words).encode() + b"\n")
+            asking.sendall(" ".join([self.way, *words]).encode() + b"\n")
             self.wait("the guest to be asked", lambda: self._said("LIVE-BEGIN") >= count, FRAME_SECONDS)
         self.wait("a snapshot of the guest by itself", lambda: self._said("LIVE-READY") > count, FRAME_SECONDS)
         return _frame(self._text().rpartition("LIVE-BEGIN\n")[2].partition("LIVE-END\n")[0])
@@ -108,14 +120,30 @@ class LiveMachine(Machine):
         command = super()._command()
         initrd, append = command.index("-initrd") + 1, command.index("-append") + 1
         combined = self.directory / "initramfs.live"
+        root = live_root(self.kernel, self.way == BY_DEBUG_INFO)
         with open(combined, "wb") as target:  # the compressed one comes last: what follows must be aligned
-            for part in (live_root(self.kernel), _sources(self.directory), pathlib.Path(command[initrd])):
+            for part in (root, self._sources(), pathlib.Path(command[initrd])):
                 with open(part, "rb") as source:
                     shutil.copyfileobj(source, target)
         command[initrd] = str(combined)
         command[append] += " rdinit=/live-init"
         return [*command, "-chardev", f"socket,id=live,path={self.live_socket},server=on,wait=off,"
                                       f"logfile={self.live_log}", "-serial", "chardev:live"]
+
+    def _sources(self) -> pathlib.Path:
+        """An archive with this project as it is now, and the init that runs it."""
+        root = self.directory / "live.root"
+        for name in ("vqcheck", "crash_ext"):
+            shutil.copytree(ROOT / name, root / "live" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        if self.way == BY_LAYOUT:
+            layouts.save(self.kernel, root / "live" / "kernel.vqlayout")
+        init = root / "live-init"
+        init.write_text(INIT)
+        init.chmod(0o755)
+        archive = self.directory / "live-sources.cpio"
+        _pack(root, archive)
+        shutil.rmtree(root)
+        return archive
 
 
 def _frame(text: str) -> Frame:
@@ -136,9 +164,9 @@ def _witness(text: str) -> Witness:
     return Witness(interrupts, sum(1 << number for number, bit in enumerate(bits) if bit == "1"), device)
 
 
-def live_root(linux: Kernel) -> pathlib.Path:
-    """An archive for the initramfs with Python, drgn and the kernel's debug information; made on first use."""
-    archive = packages.cache_dir() / f"live-{linux.release}.cpio"
+def live_root(linux: Kernel, debug_info: bool) -> pathlib.Path:
+    """An archive for the initramfs with Python, drgn and maybe the kernel's debug information; made on first use."""
+    archive = packages.cache_dir() / f"live-{linux.release}-{'debug' if debug_info else 'bare'}.cpio"
     if archive.exists():
         return archive
     root = archive.with_suffix(".work")
@@ -148,25 +176,12 @@ def live_root(linux: Kernel) -> pathlib.Path:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
                     "--only-binary=:all:", "--python-version", PYTHON, "--target", str(live), "drgn", "tabulate"],
                    check=True)
-    subprocess.run(["objcopy", "--only-keep-debug", *(word for name in UNUSED for word in ("-R", name)),
-                    str(linux.vmlinux), str(live / "vmlinux")], check=True)
-    shutil.copytree(linux.debug_modules, live / "modules")
+    if debug_info:
+        subprocess.run(["objcopy", "--only-keep-debug", *(word for name in UNUSED for word in ("-R", name)),
+                        str(linux.vmlinux), str(live / "vmlinux")], check=True)
+        shutil.copytree(linux.debug_modules, live / "modules")
     for name in ("share/doc", "share/man", "share/lintian"):
         shutil.rmtree(root / "usr" / name, ignore_errors=True)
-    _pack(root, archive)
-    shutil.rmtree(root)
-    return archive
-
-
-def _sources(directory: pathlib.Path) -> pathlib.Path:
-    """An archive with this project as it is now, and the init that runs it."""
-    root = directory / "live.root"
-    shutil.copytree(ROOT / "vqcheck", root / "live" / "vqcheck", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "crash_ext", root / "live" / "crash_ext", ignore=shutil.ignore_patterns("__pycache__"))
-    init = root / "live-init"
-    init.write_text(INIT)
-    init.chmod(0o755)
-    archive = directory / "live-sources.cpio"
     _pack(root, archive)
     shutil.rmtree(root)
     return archive

@@ -37,6 +37,8 @@ class Options(NamedTuple):
     idle: bool = False
     """Whether the writers stop after a first few bursts."""
     memory_mb: int = 128
+    pairs: int = 1
+    """Pairs of queues of the network card.  More than one need a tap, which is in a network namespace of QEMU's own."""
     mixed: bool = False
     """Whether a SCSI disk and a network card are busy too."""
 

@@ -179,12 +179,14 @@ def idle(seen: Truth, _: Capture) -> None:
 
 
 def receive_idle(seen: Truth, _: Capture) -> None:
-    """Nothing comes and nothing goes: the driver has filled the receive queue, the device holds none of its buffers."""
-    (receive, posted_there), (send, sent) = zip(seen.hosts[:2], seen.guests[:2])
-    assert len(posted(receive, posted_there)) == len(posted_there.in_flight) > posted_there.num // 4
-    assert not posted_there.returned and receive.inuse == 0 and send.inuse == 0
-    assert sent.avail_idx == sent.used_idx == send.last_avail_idx, "something is to be sent"
-    assert nothing_waits(receive) and nothing_waits(send)
+    """Nothing comes and nothing goes: the driver has filled the receive queues, the device holds none of it."""
+    queues = list(zip(seen.hosts, seen.guests))
+    assert len(queues) == 2 * seen.options.pairs + 1, "another number of queues than the pairs' and the control queue"
+    for (receive, posted_there), (send, sent) in zip(queues[:-1:2], queues[1::2]):
+        assert len(posted(receive, posted_there)) == len(posted_there.in_flight) > posted_there.num // 4
+        assert not posted_there.returned and receive.inuse == 0 and send.inuse == 0
+        assert sent.avail_idx == sent.used_idx == send.last_avail_idx, "something is to be sent"
+        assert nothing_waits(receive) and nothing_waits(send)
     assert seen.device["threads"] and seen.report.in_flight == 0
 
 

@@ -232,7 +232,7 @@ def test_one_core_gives_what_two_captures_of_one_instant_give(seen: Seen, scene:
     merged = vqcheck("merge", two.json, tmp_path / "h.json")
     assert (done.status, *done.out.split("\n\n")[:2]) == (merged.status, *merged.out.split("\n\n")[:2])
     EXPECTED["lost-interrupt" if scene == "hung" else "healthy"].check(judge(guest, host))
-    assert done.err == f"vqcheck inspect: snapshots written to {tmp_path / 'guest.json'} and host.json\n"
+    assert done.err == f"vqcheck inspect: snapshots written to {tmp_path}: guest.json, host.json\n"
 
 
 def test_both_snapshots_say_that_they_are_of_one_file_and_one_instant(seen: Seen, tmp_path: pathlib.Path) -> None:
@@ -280,7 +280,7 @@ def test_a_live_qemu_that_hangs_and_one_that_works(seen: Seen) -> None:
             "out\n")
     assert (seen.live_hung.status, seen.live_hung.err) == (1, note)
     assert "lost-interrupt" in seen.live_hung.out
-    assert seen.live_load.status in (0, 2) and seen.live_load.err == note  # never a fault
+    assert seen.live_load.status in (0, 2) and seen.live_load.err.startswith(note)  # never a fault
 
 
 # What can't be read, in one line each.

@@ -41,8 +41,9 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
     kernel, name = request.param.split(": ")
     directory = pathlib.Path(tempfile.mkdtemp(prefix="vqcheck-lab-"))
     try:
-        made = make(name, directory, sides.live_commands(directory), ALL[name].options._replace(kernel=kernel))
-        guest, host = sides.guest_by_drgn(made.capture), sides.live(directory)
+        options = ALL[name].options._replace(kernel=kernel)
+        made = make(name, directory, sides.live_commands(directory, options.subject.device), options)
+        guest, host = sides.guest_by_drgn(made.capture, options.subject.linux), sides.live(directory)
         keep(f"kernels/{kernel}/{name}", {"guest.vqcap": guest.vqcap, "host.vqcap": host.vqcap,
                                           "truth.json": directory / "truth.json", **EXPECTED[name].file(directory)})
         yield Seen(made, guest, host)

@@ -205,7 +205,8 @@ class Machine:
                   f"lab_disk={options.subject.disk} lab_net={options.network:d} lab_mixed={options.mixed:d} "
                   "ipv6.disable=1")
         memory = f"{options.memory_mb}M{platform.more_memory if options.devices else ''}"
-        command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", str(self.qemu), "-name", "vqcheck-lab",
+        command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", *(disks.IN_NAMESPACE if options.pairs > 1 else ()),
+                   str(self.qemu), "-name", "vqcheck-lab",
                    "-uuid", UUID, "-machine", f"{platform.machine},memory-backend=ram", "-cpu", platform.cpu,
                    "-smp", str(options.cpus), "-m", memory,
                    "-object", f"memory-backend-memfd,id=ram,size={options.memory_mb}M,share=on",
@@ -219,9 +220,7 @@ class Machine:
             command += ["-L", path]
         command += self._disks()
         if options.network:
-            no_rom = ",romfile=" if platform.bus == "pci" else ""
-            command += ["-netdev", "user,id=net0,ipv6=off", "-device",
-                        disks.rings(options, f"virtio-net-{platform.bus},id=nic0,netdev=net0{no_rom}")]
+            command += disks.network(options, platform)
         if options.devices:
             command += devices.words(self.platform_name, disks.layout(options), str(self.directory), self._sockets.name,
                                      options.qemu)

@@ -8,6 +8,7 @@ from vqcheck.render.host_says import of_device, sentences
 from vqcheck.snapshot.device_model import HostDevice, Notifier, ThreadState
 from vqcheck.snapshot.kinds import Hex
 from vqcheck.snapshot.transport_model import MsixVector
+from vqcheck.virtio.devices import POSTED
 
 MSIX = MsixVector(True, False, False, False, True, Hex(0xFEE01000), Hex(0x4022))
 
@@ -51,6 +52,13 @@ def test_what_the_host_of_the_incident_says():
 def test_posted_and_not_popped():
     assert said(avail=2, popped=65534)[0] == (
         "4 requests posted and not popped: avail->idx 2, last_avail_idx 65534; heads 126, 127, 0, 1")
+
+
+def test_buffers_of_a_receive_or_event_queue_are_no_requests():
+    host = pair(avail=8, popped=0, used=0, last_used=0)[1]
+    device = host.devices[0]
+    assert sentences(device.queues[0], device.host, True, host.threads, POSTED)[0].startswith(
+        "8 buffers posted for what is to come: avail->idx 8, last_avail_idx 0")
 
 
 def test_popped_and_not_returned():

@@ -42,7 +42,7 @@ def judge_case(case: Case, explain: bool = False) -> Judged:
     for stage in STAGES[1:]:
         held, missing = judge_stage(stage, case, outcome)
         found += held
-        if stage.stops and (held or missing):
+        if stage.stops and (held or missing and not case.moved):  # of what moved, what stood still is judged
             break
     return outcome._replace(findings=fold([finding(rule, one, case) for rule, one in found]))
 

@@ -52,6 +52,15 @@ def seconds_between(earlier: Snapshot, later: Snapshot) -> Optional[float]:
     return max(known, default=None)
 
 
+def seconds_at_most(earlier: Snapshot, later: Snapshot) -> Optional[float]:
+    """How much time passed at most between two captures of one side, by the time of day; None where that is not known.
+    """
+    first, last = _moment(earlier), _moment(later)
+    if first is None or last is None or seconds_between(earlier, later) is None:
+        return None
+    return (last - first).total_seconds() + WHOLE_SECOND
+
+
 def in_order(snapshots: Sequence[Snapshot]) -> List[Snapshot]:
     """Captures of one side, oldest first: by the clock, else by the time of day, else as they were given."""
     clocks, moments = [one.capture.clock_ns for one in snapshots], [_moment(one) for one in snapshots]
@@ -71,6 +80,19 @@ def _moment(snapshot: Snapshot) -> Optional[datetime.datetime]:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
+
+
+def moved(samples: Sequence[Sample], place: Callable[[Queue], Any]) -> Optional[float]:
+    """How long ago at most, in seconds, a side stood at another place of the ring, by its last two captures.
+
+    None where it stood still, or where a place or the time is not known.
+    """
+    if len(samples) < 2:
+        return None
+    before, now = place(samples[-2].queue), place(samples[-1].queue)
+    if before is None or now is None or before == now:
+        return None
+    return seconds_at_most(samples[-2].snapshot, samples[-1].snapshot)
 
 
 def stood(samples: Sequence[Sample], state: Callable[[Queue], Any]) -> Optional[Stood]:

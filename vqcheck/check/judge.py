@@ -1,12 +1,13 @@
 """The joint checker: snapshots of both sides in, one verdict out."""
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ..snapshot import moving
 from ..snapshot.model import GUEST, HOST, Device, Queue, Snapshot
-from . import engine, join, wording
+from . import engine, join, late, wording
 from .case import Case
-from .history import History, Sample, in_order
+from .history import NS, History, Sample, in_order
 from .pairing import Pair, Pairing, pair
-from .persistence import Observed, observed
+from .persistence import BACKEND_SECONDS, Observed, observed
 from .rule import MACHINE, NOTE
 from .rules import skew
 from .rules.machine import Machine
@@ -154,13 +155,29 @@ def _sentence(case: Case, judged: engine.Judged) -> QueueVerdict:
     """The verdict on a queue out of what its rules say."""
     faults = [one for one in judged.findings if one.certainty == SHOWN and one.severity != NOTE]
     open_matters = [one for one in judged.findings if one not in faults]
-    status = FAULT if faults else CANNOT_JUDGE if open_matters or judged.missing else HEALTHY
+    moves = _moves(case, judged) if judged.missing and not judged.findings else None
+    status = FAULT if faults else CANNOT_JUDGE if open_matters or judged.missing and not moves else HEALTHY
     return QueueVerdict(
         case.guest_device.name, case.host_device.name, case.guest_queue.queue_index, case.role, status,
-        _said(case, status, judged.findings), _ring(case), _answers(case), judged.findings,
+        "it moves, and does not hang" if moves else _said(case, status, judged.findings),
+        _ring(case), _answers(case), judged.findings,
         join.requests(case) if status != HEALTHY else [],
-        [*_beside(open_matters if faults else open_matters[1:]), *judged.missing, *judged.excuses,
-         *_contradiction(case, status)], judged.judged or [])
+        [*([moves] if moves else []), *_beside(open_matters if faults else open_matters[1:]), *judged.missing,
+         *judged.excuses, *_contradiction(case, status)], judged.judged or [])
+
+
+def _moves(case: Case, judged: engine.Judged) -> Optional[str]:
+    """That a queue of which not enough is known for judging moved while it was read; None where something else is
+    missing, or where a request may hang in it while others go on."""
+    if not all(moving.REASON in one for one in judged.missing) or case.guest_queue.in_flight is None:
+        return None
+    if any(one.age_ns is not None and one.age_ns >= BACKEND_SECONDS * NS for one in case.guest_queue.in_flight):
+        return None
+    old = f"and of what was in flight all the while nothing is {BACKEND_SECONDS:.0f} s old"
+    if "last_used_idx" in (case.guest_queue.moved or ()):
+        return f"completions arrived while it was read (last_used_idx moved), {old}"
+    went_on = late.driver_moves(case)
+    return f"{went_on}, {old}" if went_on else None
 
 
 def _beside(findings: Sequence[Finding]) -> List[str]:
@@ -247,9 +264,10 @@ def _yes(number: int, what: str) -> str:
 
 
 def _warnings(*snapshots: Snapshot) -> List[str]:
-    """What makes the snapshots less trustworthy, by their own account."""
+    """What makes the snapshots less trustworthy, by their own account; what is said of each queue that moved is not."""
     return list(dict.fromkeys(f"the {snapshot.side}'s snapshot carries a warning: {warning}"
-                              for snapshot in snapshots for warning in snapshot.capture.warnings or []))
+                              for snapshot in snapshots for warning in snapshot.capture.warnings or []
+                              if moving.SAYS not in warning))
 
 
 def _no_pairs(guest: Snapshot, host: Snapshot) -> List[str]:

@@ -6,16 +6,29 @@ them for a moment, so each comes with what shows that it lasts, or why that is i
 import functools
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Union
 
-from ..snapshot.held_model import BlockState
+from ..snapshot.held_model import BlockState, HeldRequest
 from ..snapshot.model import Queue
+from ..snapshot.moving import REASON
 from ..snapshot.request_model import Request
 from ..virtio import devices
 from . import wording
 from .case import Case
-from .history import NS, stood
-from .persistence import BACKEND_SECONDS, EVENT_SECONDS, Aged, Persistence, of_backend, of_event
+from .history import NS, Sample, moved, stood
+from .persistence import (
+    BACKEND_SECONDS,
+    EVENT_SECONDS,
+    MOVING_SECONDS,
+    Aged,
+    Persistence,
+    of_backend,
+    of_event,
+)
 from .result import Excused
 from .stacks import Standing, in_words
+from .unknown import Unknown
+
+SECTOR = 512
+"""Bytes of the sectors in which Linux counts."""
 
 
 class Late(NamedTuple):
@@ -82,7 +95,8 @@ def interrupt(case: Case) -> Finding:
         return Late(case.returned, what, lasts, excuse, _lasting(lasts), requests)
     late = Late(case.returned, what, lasts, None, [], requests)
     mover = None if case.vhost else case.interrupt_mover
-    found = _under_way(case, late, mover, _in_guest_notifier(case) or _in_indicators(case), certain=False)
+    found = _under_way(case, late, mover, _in_guest_notifier(case) or _in_indicators(case),
+                       moving=driver_moves(case), certain=False)
     busy = _busy_reader(case)
     if not isinstance(found, Late) or found.doubts or busy is None or stays(case, busy):
         return found
@@ -130,12 +144,15 @@ def _in_indicators(case: Case) -> Optional[str]:
     return "its indicator bit is set, and the guest's handler is about to come to it"
 
 
+def _consumes(queue: Queue) -> Any:
+    """Where the driver stands."""
+    driver = queue.driver
+    return None if driver is None or driver.last_used_idx is None else (driver.last_used_idx, driver.used_wrap_counter)
+
+
 def _unconsumed(queue: Queue) -> Any:
     """Where the driver stands while there is something for it to consume; None where there is not."""
-    driver = queue.driver
-    if driver is None or driver.last_used_idx is None or not queue.used:
-        return None
-    return driver.last_used_idx, driver.used_wrap_counter
+    return _consumes(queue) if queue.used else None
 
 
 def took_one(case: Case) -> bool:
@@ -181,7 +198,8 @@ def kick(case: Case) -> Finding:
     if excuse is not None:
         return Late(case.posted, what, lasts, excuse, _lasting(lasts), requests)
     late = Late(case.posted, what, lasts, None, [], requests)
-    return _under_way(case, late, case.kick_mover, _in_host_notifier(case), certain=posted_for_long(case, requests))
+    return _under_way(case, late, case.kick_mover, _in_host_notifier(case),
+                      moving=_moving(case.history.host, "device", _pops), certain=posted_for_long(case, requests))
 
 
 def _in_host_notifier(case: Case) -> Optional[str]:
@@ -206,12 +224,16 @@ def posted_for_long(case: Case, requests: Optional[Sequence[Request]]) -> bool:
     return all(age is not None and age >= BACKEND_SECONDS * NS for age in ages)
 
 
+def _pops(queue: Queue) -> Any:
+    """Where the device stands."""
+    device = queue.device
+    return None if device is None or device.last_avail_idx is None else (device.last_avail_idx,
+                                                                         device.last_avail_wrap_counter)
+
+
 def _unpopped(queue: Queue) -> Any:
     """Where the device stands while there is something for it to pop; None where there is not."""
-    device = queue.device
-    if device is None or device.last_avail_idx is None or not queue.available:
-        return None
-    return device.last_avail_idx, device.last_avail_wrap_counter
+    return _pops(queue) if queue.available else None
 
 
 def _wants_no_kick(case: Case) -> Optional[str]:
@@ -269,6 +291,8 @@ def held(case: Case) -> Finding:
     """The requests that the device has popped and not returned: late, young, or none."""
     if case.vhost:
         return "vhost serves the queue, and only it knows how far it has come"
+    if case.moved:
+        return _held_all_the_while(case)
     if case.popped == 0:
         return "the device holds nothing"
     if case.kind == devices.PARKED and case.guest_device.device_id != devices.GPU:
@@ -292,6 +316,27 @@ def held(case: Case) -> Finding:
     return Late(case.popped, what, lasts, None, doubts, requests)
 
 
+def _held_all_the_while(case: Case) -> Finding:
+    """Of a queue that moved while it was read: the requests that both sides found in flight all the time."""
+    theirs = {one.head: one for one in case.get("held").requests}
+    old = [one for one in case.get("in_flight") if one.head in theirs and _same(one, theirs[one.head])
+           and _is_old(one.age_ns) and _is_old(theirs[one.head].age_ns)]
+    lasts = of_backend(old, None, None, "")
+    if not old or lasts.evidence is None or case.kind == devices.PARKED:
+        raise Unknown(f"what the device holds is not known: {REASON}")
+    number = sum(theirs[one.head].descriptors or 1 for one in old) if case.packed else len(old)
+    return Late(number, f"{entries(case, number, 'request')} in the device's hands", lasts, None, [], old)
+
+
+def _is_old(age_ns: Optional[int]) -> bool:
+    return age_ns is not None and age_ns >= BACKEND_SECONDS * NS
+
+
+def _same(ours: Request, theirs: HeldRequest) -> bool:
+    """Whether a request of the guest's and one of QEMU's under the same head have the same place on the disk."""
+    return ours.sector is None or theirs.offset is None or ours.sector * SECTOR == theirs.offset
+
+
 def _unreturned(queue: Queue) -> Any:
     """Where the device stands while it holds something; None where it does not."""
     device = queue.device
@@ -313,11 +358,26 @@ def _lasting(lasts: Persistence) -> List[str]:
     return [] if lasts.evidence else [f"nothing shows that this lasts: {lasts.doubt}"]
 
 
-def _under_way(case: Case, late: Late, mover: Optional[Standing], pending: Optional[str], certain: bool) -> Finding:
+def driver_moves(case: Case) -> Optional[str]:
+    """That the driver took completions between two captures, a moment ago."""
+    return _moving(case.history.guest, "driver", _consumes)
+
+
+def _moving(samples: Sequence[Sample], who: str, place: Callable[[Queue], Any]) -> Optional[str]:
+    """That a side went on between two captures, so that what waits for it now has not waited for longer."""
+    seconds = moved(samples, place)
+    if seconds is None or seconds > MOVING_SECONDS:
+        return None
+    return f"the {who} has gone on since the capture before, at most {seconds:.0f} s ago"
+
+
+def _under_way(case: Case, late: Late, mover: Optional[Standing], pending: Optional[str], moving: Optional[str],
+               certain: bool) -> Finding:
     """An event was due and has not taken effect: is it late, or under way?
 
     mover: a thread that may be carrying it.
     pending: where the event is seen to be, if its next step is about to be made.
+    moving: that the side which waits for it has gone on a moment ago.
     certain: the entries have certainly waited for so long that no event under way explains it.
     """
     lasts = late.persistence
@@ -327,6 +387,8 @@ def _under_way(case: Case, late: Late, mover: Optional[Standing], pending: Optio
         return Excused(f"{late.what}: the event is under way, {pending}")
     if certain:
         return late
+    if moving is not None and not lasts.evidence:
+        return Excused(f"{late.what}: {moving}, and they came after that; {lasts.doubt}")
     if mover is not None:
         return late._replace(doubts=[
             f"{late.what}, and {lasts.evidence or lasts.doubt}, but {in_words(mover)}: the event may be under way, or "

@@ -17,6 +17,10 @@ EVENT_SECONDS = 1.0
 BACKEND_SECONDS = 5.0
 """A request that QEMU holds longer than this is called stuck; slow storage with a full cache may well take a second."""
 
+MOVING_SECONDS = 10.0
+"""A side that moved on within so many seconds does not hang: what waits for it now came after that.  Captures that are
+further apart show nothing of the kind."""
+
 Aged = Union[Request, HeldRequest]
 
 

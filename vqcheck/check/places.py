@@ -127,7 +127,7 @@ class Places(Records):
 
     @functools.cached_property
     def callbacks_on(self) -> bool:
-        """The driver wants interrupts; its shadow of the flags knows it even with EVENT_IDX."""
+        """Whether the driver wants interrupts; its shadow of the flags knows it even with EVENT_IDX."""
         if self.packed:
             return bool(self.get("driver.event_flags_shadow") != packed.EVENT_DISABLE)
         return not self.get("driver.avail_flags_shadow") & event.AVAIL_F_NO_INTERRUPT
@@ -183,7 +183,7 @@ class Places(Records):
 
     @functools.cached_property
     def interrupt_due(self) -> bool:
-        """The device owed an interrupt for what it returned (virtio 1.2, 2.7.7 and 2.8.10)."""
+        """Whether the device owed an interrupt for what it returned (virtio 1.2, 2.7.7 and 2.8.10)."""
         if self.returned == 0:
             return False
         if self.used_event is not None:
@@ -192,7 +192,7 @@ class Places(Records):
 
     @functools.cached_property
     def kick_due(self) -> bool:
-        """The driver owed a kick for what it posted (virtio 1.2, 2.7.10 and 2.8.10)."""
+        """Whether the driver owed a kick for what it posted (virtio 1.2, 2.7.10 and 2.8.10)."""
         if self.posted == 0:
             return False
         if self.avail_event is not None:
@@ -201,7 +201,7 @@ class Places(Records):
 
     @functools.cached_property
     def evaluated(self) -> Optional[bool]:
-        """QEMU has evaluated the need to interrupt for the very entry that used_event asks for.
+        """Whether QEMU has evaluated the need to interrupt for the very entry that used_event asks for.
 
         None where signalled_used means nothing: without EVENT_IDX, and in a packed ring, where it is invalidated on
         each lap.  QEMU hw/virtio/virtio.c, virtio_split_should_notify().
@@ -215,8 +215,10 @@ class Places(Records):
 
     @functools.cached_property
     def never_evaluated(self) -> bool:
-        """QEMU has never come to the end of that evaluation since the queue's reset or load, though it returned
-        entries: signalled_used 0, and not valid."""
+        """Whether QEMU has never evaluated the need to interrupt since the queue's reset or load.
+
+        So it is with signalled_used 0 and not valid, although entries were returned.
+        """
         return bool(not self.packed and self.event_idx and not self.get("device.signalled_used_valid")
                     and self.get("device.signalled_used") == 0 and self.device_used != 0)
 

@@ -70,6 +70,11 @@ class Records:
             return None
 
     @property
+    def moved(self) -> bool:
+        """Whether the VM ran and the queue moved while a side was read: what is left of it stood still meanwhile."""
+        return bool(self.guest_queue.moved or self.host_queue.moved)
+
+    @property
     def host_ages_at_least(self) -> bool:
         """Whether QEMU may have had its requests for longer than is said: a core does not hold the time."""
         return self.host_snapshot.capture.method == "core"
@@ -105,12 +110,12 @@ class Records:
 
     @functools.cached_property
     def event_idx(self) -> bool:
-        """EVENT_IDX is negotiated: used_event and avail_event decide, and the flags mean nothing."""
+        """Whether EVENT_IDX is negotiated: then used_event and avail_event decide, and the flags mean nothing."""
         return features.has(self.negotiated, features.EVENT_IDX)
 
     @functools.cached_property
     def packed(self) -> bool:
-        """The ring is packed."""
+        """Whether the ring is packed."""
         layout = self.guest_queue.layout or self.host_queue.layout
         if layout is not None:
             return layout == "packed"
@@ -147,7 +152,7 @@ class Records:
 
     @functools.cached_property
     def vhost(self) -> bool:
-        """vhost serves the queue: QEMU's own indexes are those of its last stop."""
+        """Whether vhost serves the queue: then QEMU's own indexes are those of its last stop."""
         backends = self.host_device.host.vhost if self.host_device.host else None
         if backends:
             mine = [one for one in backends if one.vq_index is None or one.nvqs is None or

@@ -9,6 +9,16 @@ from .records import NO_VECTOR
 
 RESET = "last resort: reset the VM"
 
+REBIND = ("of a network card or the like, unbind and bind its driver; of a disk, reset the VM: unbinding would wait "
+          "for the very requests that hang")
+"""Linux virtblk_remove() and virtscsi_remove() remove the disk before they reset the device: del_gendisk() flushes it,
+and waits for all that is in flight."""
+
+WAKE = ("any wake-up of the loop may be enough: for the main loop a QMP command, for an iothread a gdb that attaches "
+        "and detaches")
+
+CORE = ("for QEMU's developers, a core (gcore): it tells most if it is taken before anything here moves the queue; the "
+        "VM stands still while it is written")
 
 def blocked(case: Case) -> Optional[str]:
     """Why no interrupt of the queue arrives, whoever sends it; None where nothing is seen to stop it."""
@@ -50,8 +60,7 @@ def one_more(case: Case) -> Optional[str]:
                 "and the device would not see it")
     if not case.room:
         return "more I/O from the guest will NOT help: the ring is full"
-    return (f"in the guest, {send(case)}. Its completion is certain to be signalled, and the handler then consumes all "
-            "that waits")
+    return send(case, "its completion is certain to be signalled, and the handler then consumes all that waits")
 
 
 def one_more_kick(case: Case) -> Optional[str]:
@@ -63,20 +72,21 @@ def one_more_kick(case: Case) -> Optional[str]:
         return "more I/O from the guest will NOT help: the ring is full"
     if not kicks:
         return ("more I/O from the guest will NOT help: with avail_event where it is, the driver is told not to kick")
-    return f"in the guest, {send(case)}: its kick makes the device look at all that waits"
+    return send(case, "its kick makes the device look at all that waits")
 
 
-def send(case: Case) -> str:
-    """How to put one more request on this very queue."""
+def send(case: Case, why: str) -> str:
+    """How to put one more request on this very queue, and why; the command comes last, to be copied as it is."""
     disk = _disk(case)
     if disk is None:
-        return f"do one small operation on {case.guest_device.name} that goes to this queue"
+        return f"in the guest, do one small operation on {case.guest_device.name} that goes to this queue: {why}"
     where = ""
     index = case.guest_queue.queue_index
     if case.guest_device.device_id == devices.BLOCK and (len(case.guest_device.queues) > 1 or index):
-        where = f"taskset -c CPU, one of /sys/block/{disk}/mq/{index}/cpu_list, so that it goes to this queue: "
-    return (f"issue one read that goes to the disk: {where}dd if=/dev/{disk} of=/dev/null bs=4k count=1 "
-            "iflag=direct")
+        where = f" from a CPU of this queue (one of /sys/block/{disk}/mq/{index}/cpu_list)"
+    taskset = "taskset -c CPU " if where else ""
+    return (f"in the guest, issue one read that goes to the disk{where}, as {why}: {taskset}dd if=/dev/{disk} "
+            "of=/dev/null bs=4k count=1 iflag=direct")
 
 
 def _disk(case: Case) -> Optional[str]:
@@ -94,14 +104,13 @@ def inject(case: Case) -> List[str]:
     if blocked(case) is not None:
         return []
     found = []
-    notifier = case.peek("notify.guest_notifier")
-    if usable(notifier):
-        found.append(f"on the host, write the number 1 (8 bytes) to the guest notifier, fd {notifier.fd} of QEMU: "
-                     f"gdb -p PID -batch -ex 'call (int)eventfd_write({notifier.fd}, 1)'. A spurious interrupt is "
-                     "harmless: drivers must tolerate it (virtio 1.2, 2.7.7.1)")
     irq = case.guest_queue.irq
     if irq is not None:
         found.append(f"in the guest, if debugfs has it: echo trigger > /sys/kernel/debug/irq/irqs/{irq.number}")
+    notifier = case.peek("notify.guest_notifier")
+    if usable(notifier):
+        found.append(_write(notifier, "guest notifier", "a spurious interrupt is harmless, as drivers must tolerate it "
+                            "by virtio 1.2, 2.7.7.1"))
     if found:
         count = "count of VAI in the guest's /proc/interrupts" if case.bus == "ccw" else "irq count"
         found.append(f"if the {count} then rises but last_used_idx does not move, the guest is to blame; if I/O "
@@ -114,10 +123,14 @@ def kick_by_hand(case: Case) -> List[str]:
     found = []
     notifier = case.peek("notify.host_notifier")
     if usable(notifier) and notifier.enabled is not False:
-        found.append(f"on the host, write the number 1 (8 bytes) to the host notifier, fd {notifier.fd} of QEMU: "
-                     f"gdb -p PID -batch -ex 'call (int)eventfd_write({notifier.fd}, 1)'. A spurious kick is harmless")
+        found.append(_write(notifier, "host notifier", "a spurious kick is harmless"))
     found.append(stop_and_cont(case, "starting the device again kicks every queue"))
     return found
+
+
+def _write(notifier: Notifier, name: str, harmless: str) -> str:
+    return (f"on the host, write the number 1 (8 bytes) to the {name}, fd {notifier.fd} of QEMU ({harmless}): "
+            f"gdb -p PID -batch -ex 'call (int)eventfd_write({notifier.fd}, 1)' </dev/null")
 
 
 def stop_and_cont(case: Case, why: str) -> str:

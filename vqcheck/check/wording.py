@@ -8,6 +8,11 @@ def count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
+def of_them(number: int) -> str:
+    """`1 of them is`, `4 of them are`."""
+    return f"{number} of them {'is' if number == 1 else 'are'}"
+
+
 def entry(number: int) -> str:
     """`1 entry`, `4 entries`."""
     return "1 entry" if number == 1 else f"{number} entries"

@@ -2,10 +2,13 @@
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, List, NamedTuple, Optional, Tuple
+import time
+from typing import TYPE_CHECKING, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .. import live
+from ..check.judge import judge
 from ..check.pairing import Pairing, pair
+from ..check.verdict import CANNOT_JUDGE
 from ..guest import choose as guest_choose
 from ..guest import module_symbols
 from ..guest import snapshot as guest_walker
@@ -35,8 +38,14 @@ EXAMPLES = """\
   vqcheck inspect --core qemu.core --vmlinux vmlinux --modules debug/ virtio-disk1 --keep DIR
   vqcheck inspect --pid PID --vmlinux vmlinux vdb           a live QEMU, which goes on running
 
+A VM that runs is looked at again where one look does not do: what stood still meanwhile is stuck, what went on is not.
+
 exit status: that of merge: 0 healthy, 1 a fault was found, 2 it can't be judged or the input is bad
 """
+
+LOOKS = 3
+APART = 2.5
+"""Seconds between two looks: three of them show that a request is stuck of which no age is known."""
 
 LONGEST = 1000
 """Characters of a note at most."""
@@ -60,25 +69,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="instead of the guest's debug information: what `vqcheck layout` saved")
     parser.add_argument("device", nargs="?", metavar="NAME",
                         help="one device, by the guest's name or QEMU's; all if none")
-    parser.add_argument("--keep", metavar="DIR", help="keep the snapshots there, as guest.json and host.json")
+    parser.add_argument("--keep", metavar="DIR", help="keep the snapshots there, as guest.json and host.json, those of "
+                                                      "further looks as guest2.json and so on")
+    parser.add_argument("--looks", metavar="N", type=_number, default=LOOKS,
+                        help=f"how often a VM that runs is looked at, {APART} s apart, as long as it can't be judged "
+                             "(default: %(default)s)")
     add_judging(parser)
+
+
+def _number(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError("a number from 1 on")
+    return int(text)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do it."""
-    sides = both_sides(options)
+    looks = list(several_looks(options))
     if options.keep:
-        _keep(sides, options.keep)
-    return judged(sides, options)
+        _keep(looks, options.keep)
+    return judged([side for sides in looks for side in sides], options)
 
 
-def both_sides(options: argparse.Namespace) -> Sides:
-    """The snapshots of what the options name; what is missing is said on the way.  Raises Failed, TargetError, OSError.
+def several_looks(options: argparse.Namespace) -> Iterator[Sides]:
+    """Both sides, and where a VM that runs can't be judged by them, both again some seconds later."""
+    seen: List[Snapshot] = []
+    for number in range(1, options.looks + 1):
+        sides = both_sides(options, notes=number == 1)
+        yield sides
+        seen += sides
+        if not _runs(sides) or number == options.looks or \
+                judge(*seen, stuck=options.stuck).status != CANNOT_JUDGE:
+            return
+        _say(f"it can't be judged by {number} {'look' if number == 1 else 'looks'}: looking again in {APART} s")
+        time.sleep(APART)
+
+
+def _runs(sides: Sides) -> bool:
+    """Whether it went on while it was read."""
+    return sides.host.capture.method == "live" and sides.host.capture.instant is None
+
+
+def both_sides(options: argparse.Namespace, notes: bool = True) -> Sides:
+    """The snapshots of what the options name; with `notes`, what is missing is said on the way.
+
+    Raises Failed, TargetError, OSError.
     """
     vm = open_vm(options)
     try:
-        guest, notes = _open_guest(vm, options)
-        for note in missing(vm) + notes:
+        guest, more = _open_guest(vm, options)
+        for note in missing(vm) + more if notes else ():
             _say(note)
         return _take(guest, vm.target, options.device, vm.runs)
     finally:
@@ -180,8 +220,11 @@ def _only(snapshot: Snapshot, wanted: "set[int]") -> Snapshot:
     return snapshot._replace(devices=found) if found else snapshot
 
 
-def _keep(sides: Sides, directory: str) -> None:
+def _keep(looks: Sequence[Sides], directory: str) -> None:
     os.makedirs(directory, exist_ok=True)
-    for name, snapshot in (("guest", sides.guest), ("host", sides.host)):
-        write_file(os.path.join(directory, name + ".json"), to_json(snapshot).encode("ascii"))
-    _say(f"snapshots written to {os.path.join(directory, 'guest.json')} and host.json")
+    names = []
+    for number, sides in enumerate(looks, 1):
+        for side, snapshot in zip(sides._fields, sides):
+            names.append(f"{side}.json" if number == 1 else f"{side}{number}.json")
+            write_file(os.path.join(directory, names[-1]), to_json(snapshot).encode("ascii"))
+    _say(f"snapshots written to {directory}: {', '.join(names)}")

@@ -7,7 +7,7 @@ from .start import become
 NAME = "gdb"
 SUMMARY = "Start gdb with the command vq-host loaded; all arguments are gdb's own."
 EXAMPLES = """\
-  vqcheck gdb -p PID                  pgrep -af qemu-system shows the VMs
+  vqcheck gdb -p PID                  pgrep -af qemu shows the VMs
   vqcheck gdb /usr/bin/qemu-system-x86_64 qemu.core
   vqcheck gdb --batch -ex 'vq-host virtio-disk1 -o host.json' /usr/bin/qemu-system-x86_64 qemu.core
   vqcheck gdb -- --help               gdb's own help

@@ -10,15 +10,15 @@ from .verb import OK, Failed, put
 NAME = "show"
 SUMMARY = "Show one side's snapshot as the debugger that took it does."
 EXAMPLES = """\
-  vqcheck show guest.json           one disk in full; several disks as a table
-  vqcheck show guest.json vdb       one disk of several in full
+  vqcheck show guest.json           one device in full; several as a table
+  vqcheck show guest.json vdb       one device of several in full
   vqcheck show host.json --detail   every device in full
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
-    parser.add_argument("snapshot", metavar="X.json", help="a snapshot that vqstate or vq-host wrote")
+    parser.add_argument("snapshot", metavar="X.json", help="a snapshot of either side")
     parser.add_argument("device", nargs="?", metavar="DEVICE", help="show this one in full")
     parser.add_argument("--detail", action="store_true", help="show all devices in full")
 

@@ -4,7 +4,7 @@ from typing import Any, List, Optional, Sequence
 from ..snapshot.device_model import HostDevice, Notifier, Notify
 from ..snapshot.model import Device, Queue, Snapshot
 from . import host_held, host_says, indicators
-from .host_facts import position
+from .host_facts import class_of, position
 from .tables import table
 from .words import (
     LEGEND,
@@ -133,9 +133,8 @@ def _notifier(notifier: Optional[Notifier]) -> Optional[str]:
 
 
 def _said(snapshot: Snapshot, device: Device, part: HostDevice, queue: Queue) -> List[str]:
-    return [f"{queue_title(queue)}:",
-            *(line for sentence in host_says.sentences(queue, part, event_idx(device), snapshot.threads)
-              for line in bullet(sentence))]
+    said = host_says.sentences(queue, part, event_idx(device), snapshot.threads, class_of(device, queue))
+    return [f"{queue_title(queue)}:", *(line for sentence in said for line in bullet(sentence))]
 
 
 def _header(device: Device, part: HostDevice) -> List[str]:
@@ -187,5 +186,6 @@ def _known(value: Optional[int]) -> str:
 
 def _disks(part: HostDevice) -> List[Sequence[Optional[str]]]:
     return [("disk", f"{one.qdev_id or one.qom_path or '-'} ({one.channel}:{one.target}:{one.lun}), "
-                     f"{slashed(one.requests)} requests, {host_held.state_text(one.block) or 'no block layer'}")
+                     f"{slashed(one.requests)} request{'' if one.requests == 1 else 's'}, "
+                     f"{host_held.state_text(one.block) or 'no block layer'}")
             for one in part.disks or ()]

@@ -7,6 +7,7 @@ from typing import List, Optional, Sequence
 from ..snapshot.device_model import DeviceState, HostDevice, Notify, ThreadState
 from ..snapshot.held_model import BlockState
 from ..snapshot.model import Queue, RingState
+from ..virtio import devices
 from . import host_held
 from .escape import shortened
 from .host_facts import Progress, progress, used_ahead
@@ -16,9 +17,12 @@ FRAMES = 6
 """Functions of a stack that are shown."""
 
 
-def sentences(queue: Queue, part: HostDevice, event_idx: Optional[bool],
-              threads: Optional[Sequence[ThreadState]]) -> List[str]:
-    """What there is to say of a queue; at least that nothing is under way, or why nothing can be said."""
+def sentences(queue: Queue, part: HostDevice, event_idx: Optional[bool], threads: Optional[Sequence[ThreadState]],
+              kind: str = devices.REQUEST) -> List[str]:
+    """What there is to say of a queue; at least that nothing is under way, or why nothing can be said.
+
+    kind: how such a queue looks when all is well.
+    """
     if queue.rings is None and "rings" in queue.absent:
         return [shortened(queue.absent["rings"].replace("not applicable: ", ""), 300)]
     if part.vhost_started:
@@ -27,7 +31,7 @@ def sentences(queue: Queue, part: HostDevice, event_idx: Optional[bool],
     elif queue.device is None:
         said = ["the device's state is not known, so nothing can be said of its requests"]
     else:
-        said = _indexes(queue, queue.device)
+        said = _indexes(queue, queue.device, kind)
         said += host_held.sentences(queue)
         said += _suppression(queue, queue.device, event_idx)
         said += _kicks(queue.device, queue.notify)
@@ -86,18 +90,18 @@ def _of_block(block: BlockState, name: str) -> List[str]:
     return said
 
 
-def _indexes(queue: Queue, device: DeviceState) -> List[str]:
+def _indexes(queue: Queue, device: DeviceState, kind: str) -> List[str]:
     found = progress(queue)
     if found.contradiction:
         return [f"the indexes contradict each other: {found.contradiction}; corrupt, or not read at one instant"]
     if queue.layout == "packed":
-        return _of_packed(queue, found)
+        return _of_packed(queue, found, kind)
     if queue.ring is None or found.posted is None:
         return [] if found.held is None else [_under_way(found.held)]
     said = []
     if found.posted:
         heads = f"; heads {listed([entry.head for entry in queue.available])}" if queue.available else ""
-        said.append(f"{plural(found.posted, 'request')} posted and not popped: avail->idx {queue.ring.avail_idx}, "
+        said.append(f"{_posted(found.posted, kind)}: avail->idx {queue.ring.avail_idx}, "
                     f"last_avail_idx {device.last_avail_idx}{heads}")
     if found.held:
         said.append(f"{plural(found.held, 'request')} popped and not returned: last_avail_idx {device.last_avail_idx}, "
@@ -111,11 +115,17 @@ NOTHING = ("nothing posted and nothing under way: the device has returned all it
            "only the guest knows")
 
 
-def _of_packed(queue: Queue, found: Progress) -> List[str]:
+def _posted(number: int, kind: str) -> str:
+    if kind == devices.POSTED:
+        return f"{plural(number, 'buffer')} posted for what is to come"
+    return f"{plural(number, 'request')} posted and not popped"
+
+
+def _of_packed(queue: Queue, found: Progress, kind: str) -> List[str]:
     said = []
     if found.posted:
         heads = listed([entry.head for entry in queue.available or ()])
-        said.append(f"{plural(found.posted, 'request')} posted and not popped; buffer ids {heads}")
+        said.append(f"{_posted(found.posted, kind)}; buffer ids {heads}")
     if found.held:
         said.append(f"{plural(found.held, 'descriptor')} popped and not returned (inuse)")
     return said or ([NOTHING] if found.posted == 0 and found.held == 0 else [])

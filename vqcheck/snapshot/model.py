@@ -231,6 +231,7 @@ class Queue(NamedTuple):
     held: elements popped and not returned, and who has them; host side only.
     used: used elements that the driver has not consumed; guest side only.
     in_flight: heads that the driver has handed out and not got back; guest side only.
+    moved: the indexes that were others when a VM that runs was read again; null where none was, or it was read once.
     absent: why fields are null.
     """
 
@@ -253,6 +254,7 @@ class Queue(NamedTuple):
     held: Optional[Held] = None
     used: Optional[List[UsedEntry]] = None
     in_flight: Optional[List[Request]] = None
+    moved: Optional[List[str]] = None
     absent: Dict[str, str] = {}
 
 

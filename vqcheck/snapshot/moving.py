@@ -23,8 +23,12 @@ DEVICE_PARTS = DEVICE_INDEXES + ("shadow_avail_wrap_counter", "notification", "t
 QUEUE_PARTS = ("ring", "packed", "used", "available")
 """What means something only together with the rest."""
 
+SAYS = "moved while it was read"
+REASON = f"it {SAYS}"
 KEY = "moved"
 """Begins the names under which a recording keeps this."""
+NAMES = "; all: "
+"""Comes there before the names of the indexes."""
 GONE = "it was not there any more"
 
 Place = Tuple[str, int]
@@ -39,7 +43,9 @@ class Moved(NamedTuple):
     heads: List[int]
     """Heads of the requests that were in flight all the while."""
     what: str
-    """Which index, and from where to where."""
+    """Which index, the first of them, and from where to where."""
+    names: List[str] = []
+    """All indexes that are different."""
 
 
 def moved(first: Snapshot, again: Snapshot) -> List[Moved]:
@@ -49,9 +55,10 @@ def moved(first: Snapshot, again: Snapshot) -> List[Moved]:
     for device in first.devices:
         for queue in device.queues:
             other = later.get((device.name, queue.queue_index))
-            what = GONE if other is None else _difference(queue, other)
-            if what is not None:
-                found.append(Moved(device.name, queue.queue_index, _staying(queue, other, first, again), what))
+            differences = {"": GONE} if other is None else _differences(queue, other)
+            if differences:
+                found.append(Moved(device.name, queue.queue_index, _staying(queue, other, first, again),
+                                   next(iter(differences.values())), [name for name in differences if name]))
     return found
 
 
@@ -60,7 +67,7 @@ def without(snapshot: Snapshot, moves: List[Moved]) -> Snapshot:
     if not moves:
         return snapshot
     by_place = {(one.device, one.queue_index): one for one in moves}
-    warnings = [f"{one.device} queue {one.queue_index} moved while it was read: {one.what}" for one in moves]
+    warnings = [f"{one.device} queue {one.queue_index} {SAYS}: {one.what}" for one in moves]
     return snapshot._replace(
         devices=[_device(device, by_place) for device in snapshot.devices],
         capture=snapshot.capture._replace(warnings=[*(snapshot.capture.warnings or []), *warnings]),
@@ -69,7 +76,8 @@ def without(snapshot: Snapshot, moves: List[Moved]) -> Snapshot:
 
 def to_words(moves: List[Moved]) -> Dict[str, str]:
     """The same for a recording to keep."""
-    return {f"{KEY} {one.queue_index} {one.device}": ",".join(map(str, one.heads)) + " " + one.what for one in moves}
+    return {f"{KEY} {one.queue_index} {one.device}": ",".join(map(str, one.heads)) + " " + one.what +
+            (NAMES + " ".join(one.names) if one.names else "") for one in moves}
 
 
 def from_words(words: Dict[str, str]) -> List[Moved]:
@@ -78,23 +86,26 @@ def from_words(words: Dict[str, str]) -> List[Moved]:
     for key, value in words.items():
         start, _, rest = key.partition(" ")
         index, _, device = rest.partition(" ")
-        heads, _, what = value.partition(" ")
+        heads, _, rest = value.partition(" ")
+        what, _, names = rest.partition(NAMES)
         if start == KEY and index.isdecimal():
-            found.append(Moved(device, int(index), [int(head) for head in heads.split(",") if head.isdecimal()], what))
+            found.append(Moved(device, int(index), [int(head) for head in heads.split(",") if head.isdecimal()], what,
+                               names.split()))
     return found
 
 
-def _difference(queue: Queue, other: Queue) -> Optional[str]:
-    """The first index that differs, in words."""
+def _differences(queue: Queue, other: Queue) -> Dict[str, str]:
+    """The indexes that differ, each in words."""
+    found: Dict[str, str] = {}
     for record, later, names in ((queue.driver, other.driver, DRIVER_INDEXES),
                                  (queue.device, other.device, DEVICE_INDEXES), (queue.ring, other.ring, RING_INDEXES)):
         for name in names:
             before, after = getattr(record, name, None), getattr(later, name, None)
             if before != after:
-                return f"{name} {_shown(before)}, then {_shown(after)}"
+                found.setdefault(name, f"{name} {_shown(before)}, then {_shown(after)}")
     if queue.packed != other.packed:
-        return "its ring changed"
-    return None
+        found.setdefault("ring", "its ring changed")
+    return found
 
 
 def _shown(value: Any) -> str:
@@ -130,12 +141,13 @@ def _device(device: Device, by_place: Dict[Place, Moved]) -> Device:
 def _queue(queue: Queue, move: Optional[Moved]) -> Queue:
     if move is None:
         return queue
-    reason = f"it moved while it was read ({move.what})"
+    reason = f"{REASON} ({move.what})"
     left: Queue = _blanked(queue._replace(
         driver=queue.driver and _blanked(queue.driver, DRIVER_PARTS, reason),
         device=queue.device and _blanked(queue.device, DEVICE_PARTS, reason),
         in_flight=None if queue.in_flight is None else [one for one in queue.in_flight if one.head in move.heads],
         held=queue.held and _held(queue.held, move.heads, reason),
+        moved=move.names or None,
     ), QUEUE_PARTS, reason)
     return left
 

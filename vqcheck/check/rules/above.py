@@ -146,7 +146,8 @@ HELD_OFF = Rule(
     title="The guest's block layer is frozen or quiesced",
     blame="guest: whoever froze it",
     severity=HIGH, stage=GUEST, test=_held_off,
-    holds_when="the request queue is quiesced or frozen, requests wait in it, and nothing is on the ring",
+    holds_when="the request queue is quiesced or frozen, requests wait in it or a person saw the I/O hang, and nothing "
+               "is on the ring",
     needs=("guest.block", "outstanding"),
     not_when=("whoever froze it waits for requests on the ring: then those are the matter",),
     explanation="To change a disk the kernel keeps requests out and waits for those inside.",
@@ -165,7 +166,7 @@ def _tag_wait(case: Case) -> Outcome:
                     continue
                 if tags.in_use == 0 and _idle(case) is None:
                     return Found(
-                        f"{wording.count(tags.waiters, 'task')} of {disk.disk} for a free tag, and all tags are free", [
+                        f"{wording.count(tags.waiters, 'task')} waiting for a tag of {disk.disk}, and all are free", [
                             Evidence(f"the wake-up of who waits for a {name} tag was lost", fields(
                                 waiters=tags.waiters, in_use=0, depth=tags.depth))],
                         ["one capture does not show that it lasts: capture the guest again"]
@@ -202,7 +203,7 @@ def _error_handler(case: Case) -> Outcome:
     if not host.failed and not host.eh_active:
         return "the SCSI error handler is at rest"
     return Found(
-        f"SCSI error handling on {host.name}: {host.failed} commands failed or timed out", [Evidence(
+        f"SCSI error handling on {host.name}: {wording.count(host.failed, 'command')} failed or timed out", [Evidence(
             "the host takes no new commands until its error handler is done", fields(
                 state=host.state, failed=host.failed, eh_active=host.eh_active))],
         ["error handling may be getting on: capture the guest again"] if len(case.history.guest) < 2 else [])
@@ -259,7 +260,7 @@ NOT_WOKEN = Rule(
     not_when=("the ring is full", "the link is down: the driver stops its transmit queues then, or the interface is"),
     explanation="A full ring stops the queue; the driver wakes it when it has reclaimed enough.",
     confirm=("dmesg of the guest: NETDEV WATCHDOG, transmit queue timed out",),
-    actions=("in the guest, take the interface down and up", DUMP),
+    actions=(DUMP, "in the guest, take the interface down and up"),
     references=("Linux drivers/net/virtio_net.c, check_sq_full_and_disable(), virtnet_poll_tx(), "
                 "virtnet_config_changed_work()",
                 "Firecracker issue 1436, cloud-hypervisor issue 1202 (the device never interrupted)"),

@@ -14,7 +14,7 @@ from ..stacks import Standing, in_words
 from ..unknown import Unknown
 from .causes_of_interrupts import NO_MIGRATION
 from .common import fields, of_held
-from .held_up import DRAINS, LATER, behind, blocks, owned
+from .held_up import DRAINS, behind, blocks, owned
 
 
 def _with(case: Case, *holders: str) -> Sequence[HeldRequest]:
@@ -45,12 +45,10 @@ def _outstanding(case: Case, late: Late) -> Outcome:
     nodes = listed(sorted({one.node or "the disk" for one in requests}))
     details = listed(sorted({one.detail for one in requests if one.detail}))
     return behind(
-        case, late, f"{wording.count(len(requests), 'request')} of them in the block layer at {nodes}" +
-        (f", {details}" if details else ""), Evidence("QEMU has handed them on and waits for the answer", None,
+        case, late, f"{wording.of_them(len(requests))} in the block layer at {nodes}" +
+        (f", {details}" if details else ""), Evidence("QEMU has handed them on, and waits for an answer", None,
                                                       _of(requests)),
-        of=requests, blame="backend: the storage below QEMU, or what QEMU's block layer waits for",
-        actions=["nothing to do in the guest: look at the storage on the host (dmesg, multipath -ll, "
-                 "/sys/block/*/inflight), and heal its path", DRAINS])
+        of=requests, blame="backend: the storage below QEMU, or what QEMU's block layer waits for")
 
 
 OUTSTANDING = Rule(
@@ -63,8 +61,11 @@ OUTSTANDING = Rule(
     needs=("kind", "vhost", "popped"),
     not_when=("the storage's own bound for latency is not exceeded",),
     explanation="The request has left the device model and waits for its answer.  Nothing in virtio is wrong.",
-    confirm=("/proc/PID/task/*/stack of worker threads in state D; info blockstats; the same I/O on the host itself",),
-    actions=(),
+    confirm=("/proc/PID/task/*/stack of worker threads in state D; the same I/O on the host itself",
+             "a second capture of QEMU that shows the same requests (not `info blockstats`: it may hang QEMU with its "
+             "storage)"),
+    actions=("nothing to do in the guest: look at the storage on the host (dmesg, multipath -ll, "
+             "/sys/block/*/inflight), and heal its path", DRAINS),
     references=("QEMU block/io.c, tracked_request_begin()", "kernel bug 199727 and its kind"),
     explains=("B0",),
 )
@@ -85,7 +86,7 @@ def _not_retried(case: Case, late: Late) -> Outcome:
                       "that error")
     return behind(
         case, late, "failed requests are parked for a retry, and nothing retries them while the VM runs", Evidence(
-            "they wait for the VM to go on, which it does already", None, _of(parked) if parked else "parked above 0"),
+            "they wait for the VM to go on, and it runs already", None, _of(parked) if parked else "parked above 0"),
         of=parked, doubts=doubts, blame="host: QEMU's device model: nothing retries what it parked",
         actions=["QMP `stop` and then `cont`: going on after a stop retries what is parked"])
 
@@ -103,7 +104,7 @@ NOT_RETRIED = Rule(
     explanation="When the VM goes on, QEMU schedules a bottom half that takes the parked requests up again.  If that "
                 "did not run, or ran in the wrong event loop, they stay.",
     confirm=("run state running with VirtIOBlock.rq not empty in a second capture",),
-    actions=(LATER,),
+    actions=(remedies.CORE,),
     references=("QEMU commits 49b44549ac (5.1), 680f200217 (4.0), 1a8c091c4e (4.1, virtio-scsi), 71ee0cdd14, "
                 "f2eea93c6b (9.0), a937f8e857",),
     explains=("B0",),
@@ -129,7 +130,7 @@ def _leaked(case: Case, late: Late, missing: int) -> Outcome:
     if case.serving is None or not case.serving.at_rest:
         doubts.append("the serving thread is not known to be asleep: it may have popped them just now")
     return behind(
-        case, late, f"{missing} of them belong to nobody in QEMU", Evidence(
+        case, late, f"{missing} of them {'belongs' if missing == 1 else 'belong'} to nobody in QEMU", Evidence(
             "every place in which they could be was looked at: " + listed(list(case.get("held").looked_in)),
             f"head {listed(lost)}" if lost else None, fields(
                 inuse=case.peek("device.inuse"), found=late.number - missing)),
@@ -160,7 +161,7 @@ LEAKED = Rule(
     explanation="An element that was popped is either in flight somewhere, or lost: its request will never complete, "
                 "and the guest waits for ever.",
     confirm=("a second capture", "QEMU's log"),
-    actions=(LATER, "reset the VM; more I/O does not bring the request back"),
+    actions=(remedies.CORE, "reset the VM; more I/O does not bring the request back"),
     references=("QEMU hw/virtio/virtio.c, virtqueue_pop(), virtqueue_detach_element()",),
     explains=("B0",),
 )
@@ -176,7 +177,7 @@ DROPPED = Rule(
     explanation="virtio_load() computes inuse from the ring; the elements themselves the device has to send along "
                 "and submit again.  A device or backend that drops them leaves inuse above zero for ever.",
     confirm=("the source's log", "the request's age is older than the process"),
-    actions=(LATER, "reset the VM; more I/O does not bring the request back"),
+    actions=(remedies.CORE, "reset the VM; more I/O does not bring the request back"),
     references=("QEMU hw/virtio/virtio.c, virtio_load()", "QEMU commits 5a317017b8 and bc85aae420 (10.1, vhost-user)"),
     explains=("B0", "B3"),
 )
@@ -202,10 +203,10 @@ def _throttled(case: Case, late: Late) -> Outcome:
                         (", no timer armed" if unarmed else ""))
     if unarmed:
         return behind(case, late, "they wait for an I/O limit, and no timer would let them go on", evidence,
-                      of=requests, blame="host: QEMU's I/O throttling lost its timer", actions=[RELEASE, LATER])
+                      of=requests, blame="host: QEMU's I/O throttling lost its timer",
+                      actions=[RELEASE, remedies.CORE])
     return behind(case, late, "they wait for the configured I/O limit", evidence,
-                  of=requests, blame="backend: the I/O limit that was configured for the disk, which is reached",
-                  actions=[RELEASE, DRAINS])
+                  of=requests, blame="backend: the I/O limit that was configured for the disk, which is reached")
 
 
 RELEASE = "QMP block_set_io_throttle with all limits 0 for this disk, if the limit is not meant"
@@ -221,7 +222,7 @@ THROTTLED = Rule(
     explanation="QEMU lets requests wait when a limit is reached, with a timer that lets the next one go on.  A "
                 "group without an armed timer hangs for good.",
     confirm=("query-block (bps, iops); two captures: does the number of waiting requests move?",),
-    actions=(),
+    actions=(RELEASE, DRAINS),
     references=("QEMU block/throttle-groups.c",
                 "QEMU commits 6fccbb475b (3.0), 5d8e4ca035 and 25b8e4db7f (3.1), 341e0b5658, bc19a0a6e4; QEMU issue "
                 "3144"),
@@ -254,8 +255,7 @@ def _drained(case: Case) -> Outcome:
             *([Evidence(f"it lasts: {late.persistence.evidence}")] if late.persistence.evidence else []),
             *[Evidence("a thread waits for the drain", None, in_words(one)) for one in _drainers(case)]], doubts,
         blame="backend: the block layer is drained (quiesced) and was not released" if not waited else
-              "backend: whoever has the requests in flight that the drain waits for",
-        actions=["find the job or command that drains the disk (query-block-jobs), and end it", DRAINS])
+              "backend: whoever has the requests in flight that the drain waits for")
 
 
 def _quiesced(state: BlockState) -> bool:
@@ -282,9 +282,9 @@ DRAINED = Rule(
     not_when=("a job or a snapshot is just changing the graph, which takes milliseconds",
               "the drain waits for requests of the queue that are in flight: whoever has those is to blame (B1)"),
     explanation="To change the graph of block nodes QEMU drains it: new requests wait, and from 8.1 on the device "
-                "stops to look at its queues.  A drain that does not end stops the disk.",
+                "stops looking at its queues.  A drain that does not end stops the disk.",
     confirm=("query-block-jobs; the stack of the main thread (bdrv_drain, AIO_WAIT_WHILE)",),
-    actions=(),
+    actions=("find the job or command that drains the disk (query-block-jobs), and end it", DRAINS),
     references=("QEMU block/io.c, bdrv_do_drained_begin()",
                 "QEMU commits cf3129323f (4.2), 7f16476fab (5.0), ace5a161ea, 960d5fb3e8, 65181d6381, 4720cbeea1; "
                 "1665d9326f (8.1)"),
@@ -301,8 +301,7 @@ def _not_reaped(case: Case, late: Late) -> Outcome:
     doubts = list(late.doubts)
     if case.serving is None or not case.serving.at_rest:
         doubts.append("the serving thread is not known to be asleep: it may report them right now")
-    return behind(case, late, f"{wording.count(len(requests), 'request')} of them are done, and the device was not "
-                              "told",
+    return behind(case, late, f"{wording.of_them(len(requests))} done, and the device was not told",
                   Evidence("the answer is there, and the event loop has not run its completion", None, _of(requests)),
                   of=requests, doubts=doubts)
 
@@ -318,7 +317,7 @@ NOT_REAPED = Rule(
     not_when=("the event loop is about to run it",),
     explanation="The storage has answered.  QEMU's loop did not hear of it, or was not woken.",
     confirm=("a second capture", "any wake-up of the loop lets the requests complete"),
-    actions=("any wake-up of the loop may be enough, as a QMP command or a gdb that attaches and detaches", LATER),
+    actions=(remedies.WAKE, remedies.CORE),
     references=("QEMU commits b7a745dc33, ccb9dc1012, fe121b9d3c, 5e1b34a3fa (MAX_EVENTS), 9359c45988 (8.1)",),
     explains=("B0", "B1"),
 )
@@ -370,7 +369,7 @@ DEADLOCKED = Rule(
     explanation="Two threads that take the graph's lock, an AioContext and the big lock in different orders stop "
                 "each other and all disks with them.",
     confirm=("gdb: thread apply all bt, twice",),
-    actions=(LATER, "reset the VM"),
+    actions=(remedies.CORE, "reset the VM"),
     references=("QEMU commits 6bc0bcc89f, 1dbc7d3442, 31b2ddfea3 (8.x)",),
     explains=("B0", "B1", "K1", "K5"),
 )

@@ -6,6 +6,7 @@ from ...virtio import features
 from ..case import Case
 from ..history import seconds_between
 from ..persistence import EVENT_SECONDS
+from ..remedies import REBIND
 from ..result import Evidence, Found, Outcome
 from ..rule import BLOCKERS, BROKEN, CRITICAL, HIGH, MEDIUM, NOTE, RUN_STATE, Rule
 from .common import fields
@@ -13,8 +14,6 @@ from .common import fields
 RUNNING = "running"
 NOT_APPLICABLE = "not applicable"
 IO_ERROR = "io-error"
-
-REBIND = "reset the device (unbind and bind its driver), or the VM"
 
 
 def _broken(case: Case) -> Outcome:
@@ -42,7 +41,8 @@ DEVICE_BROKEN = Rule(
     needs=("host.broken",),
     explanation="virtio_error() marks the device broken.  From then on every queue looks empty to it, and kicks are "
                 "ignored.  Linux's disk drivers do not recover by themselves.",
-    confirm=("QEMU's log: a line that begins with \"virtio: \"", "dmesg of the guest: device needs reset"),
+    confirm=("QEMU's log: the error, as \"Guest moved used index\", \"Virtqueue size exceeded\" or \"virtio: zero "
+             "sized buffers\"", "dmesg of the guest: device needs reset"),
     actions=("read QEMU's log for the first virtio error", REBIND),
     references=("virtio 1.2, 2.1.2 (DEVICE_NEEDS_RESET)",
                 "QEMU hw/virtio/virtio.c, virtio_error()",
@@ -73,7 +73,7 @@ QUEUE_BROKEN = Rule(
               "a shutdown marks all of them"),
     explanation="The driver marks a queue broken when the device returns something impossible (BAD_RING), or when "
                 "the device is gone.  What was in flight is not completed.",
-    confirm=("dmesg of the guest: \"id %u is not a head!\", \"id %u out of range\"",),
+    confirm=("dmesg of the guest: \"id N is not a head!\", \"id N out of range\"",),
     actions=("read dmesg of the guest for the first error of the device", REBIND),
     references=("Linux drivers/virtio/virtio_ring.c, BAD_RING(), virtio_break_device()",
                 "Linux drivers/virtio/virtio.c, virtio_dev_shutdown()"),
@@ -207,7 +207,7 @@ NOT_IN_SERVICE = Rule(
     not_when=("the driver is still probing",),
     explanation="Before DRIVER_OK the device may not look at its queues; a kick that comes earlier can be lost.",
     confirm=("the status byte on both sides; FEATURES_OK (8)",),
-    actions=("unbind and bind the device's driver",),
+    actions=(REBIND,),
     references=("virtio 1.2, 3.1.1", "QEMU commits d3f6f294ae (9.0), 5d9c9ea22a (3.0), 8b04e2c797 (4.1)"),
 )
 
@@ -230,7 +230,7 @@ DISABLED = Rule(
     not_when=("the guest boots or runs kexec",),
     explanation="A PCI device whose bus master bit is off may not read or write memory, so it looks at no ring.",
     confirm=("lspci -vv in the guest: BusMaster-",),
-    actions=("in the guest: setpci -s ADDRESS COMMAND=4:4", "unbind and bind the device's driver"),
+    actions=("in the guest: setpci -s ADDRESS COMMAND=4:4", REBIND),
     references=("QEMU commit 9d7bd0826f (5.0)",),
 )
 
@@ -261,7 +261,7 @@ NOT_ENABLED = Rule(
     explanation="QEMU serves only queues that are enabled and have addresses.  A reset of one queue (M6), a state "
                 "load that lost the flag, or a size that changed leave the guest alone with its ring.",
     confirm=("the common configuration: queue_enable; guest queue_desc_dma_addr against vring.desc",),
-    actions=("unbind and bind the device's driver", "reset the VM"),
+    actions=(REBIND,),
     references=("virtio 1.2, 2.6.1 Virtqueue Reset",
                 "QEMU commits 0c9753ebda, a48aaf882b, 10d35e5819 (queue_enable), f0d634ea19 and bbc1c327d7 (8.0, "
                 "8.1), d0c5f64338; 805d782d28, d1060e3dc5 (queue reset)"),

@@ -153,9 +153,9 @@ IRQ_COUNT, VAI_COUNT = "the irq's count in /proc/interrupts", "the count of VAI 
 
 BY_VECTOR = _Ways("irqfd, MSI-X entry, route, vCPU, irq_desc",
                   "vector masked, route stale, vCPU that did not take it, irq disabled",
-                  "the MSI-X entry and KVM's route against the guest's msi_desc; `info lapic` of the target vCPU "
-                  f"(IRR); {IRQ_COUNT}", ("I2", "I5", "I6", "I7", "I8", "I9", "I10", "I11"),
-                  f"`info lapic`; {IRQ_COUNT}", ("I2", "I5", "I8", "I9", "I11"))
+                  "the MSI-X entry and KVM's route against the guest's msi_desc; on x86 `info lapic` of the "
+                  f"target vCPU (IRR); {IRQ_COUNT}", ("I2", "I5", "I6", "I7", "I8", "I9", "I10", "I11"),
+                  f"on x86 `info lapic`; {IRQ_COUNT}", ("I2", "I5", "I8", "I9", "I11"))
 
 BY_INDICATOR = _Ways("irqfd, adapter route, indicator bits, adapter interrupt",
                      "adapter route stale, indicator bit not seen, adapter interrupt not taken",

@@ -3,6 +3,7 @@ import collections
 from typing import List, Sequence
 
 from ..case import Case
+from ..remedies import REBIND
 from ..result import Evidence, Found, Outcome, listed
 from ..rule import CRITICAL, HIGH, ONE_SIDE, Rule
 from .at_work import guest_at_work, host_at_work
@@ -122,8 +123,7 @@ INUSE = Rule(
     severity=HIGH, stage=ONE_SIDE, test=_inuse,
     holds_when="inuse differs from last_avail_idx - used_idx",
     needs=("vhost", "inuse", "popped"),
-    not_when=("QEMU's thread is popping or returning at the moment",
-              "IN_ORDER: elements are gathered until those before them are done"),
+    not_when=("QEMU's thread is popping or returning at the moment",),
     explanation="When inuse reaches the queue's size QEMU takes the guest for broken: \"Virtqueue size exceeded\".",
     confirm=("a second capture",),
     actions=(KEEP, "reset the VM before inuse reaches the queue's size"),
@@ -180,9 +180,8 @@ BAD_USED = Rule(
     needs=("used", "size"),
     not_when=(),
     explanation="The id is the head of the chain that is returned.  Linux checks it before it looks up the request, "
-                "and "
-                "gives the queue up.",
-    confirm=("dmesg of the guest: \"id %u out of range\"",),
+                "and gives the queue up.",
+    confirm=("dmesg of the guest: \"id N out of range\"",),
     actions=(KEEP, RESET),
     references=("Linux drivers/virtio/virtio_ring.c, virtqueue_get_buf_ctx_split()",),
     explains=("C8", "C9"),
@@ -213,7 +212,7 @@ NOT_IN_FLIGHT = Rule(
     not_when=("a CPU is in virtqueue_get_buf() at the moment",),
     explanation="The driver keeps what it attached to each head until the head comes back.  A head that comes back "
                 "twice finds nothing there.",
-    confirm=("dmesg of the guest: \"id %u is not a head!\"",),
+    confirm=("dmesg of the guest: \"id N is not a head!\"",),
     actions=(KEEP, RESET),
     references=("Linux drivers/virtio/virtio_ring.c, virtqueue_get_buf_ctx_split()",),
 )
@@ -278,7 +277,7 @@ ACCOUNTING = Rule(
     explanation="Descriptors that leak make the queue smaller until nothing fits: the driver reports a full ring "
                 "with an idle device.",
     confirm=("a second capture",),
-    actions=(KEEP, "unbind and bind the device's driver, or reset the VM"),
+    actions=(KEEP, REBIND),
     references=("Linux drivers/virtio/virtio_ring.c, detach_buf_split()",),
 )
 

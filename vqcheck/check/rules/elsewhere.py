@@ -22,12 +22,13 @@ ENTRIES: Tuple[Elsewhere, ...] = (
               "the kick eventfd as vhost has it lies in the host's kernel or in the backend's process; QEMU's side "
               "of it is in the snapshot"),
     Elsewhere("I10", "The interrupt is pending in the vCPU's local APIC and not taken", (),
-              "the local APIC's IRR, ISR and TPR: with KVM they lie in the host's kernel.  Ask `info lapic`"),
+              "it would take the local APIC's IRR, ISR and TPR, which with KVM lie in the host's kernel.  Ask `info "
+              "lapic`"),
     Elsewhere("I15", "Interrupt moderation holds the interrupt back (NOTF_COAL)", (),
-              "the coalescing parameters and the time since the last interrupt, which the device keeps to itself; "
-              "QEMU's own devices have no such feature"),
+              "it would take the coalescing parameters and the time since the last interrupt, which the device keeps "
+              "to itself; QEMU's own devices have no such feature"),
     Elsewhere("I16", "Hyper-V enlightened guests lose connectivity with vhost", (),
-              "the guest's side of a Windows guest: its driver's memory is not read"),
+              "it would take the guest's side of a Windows guest, whose driver's memory is not read"),
     Elsewhere("I19", "vDPA: the call eventfd is still that of a shadow virtqueue", ("V0",),
               "the eventfd that the vDPA device was given, which lies in the host's kernel"),
     Elsewhere("I20", "An interrupt was sent by the wrong way while the device was starting or stopping", ("I2", "K11"),

@@ -3,7 +3,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from ...snapshot.held_model import BlockState, HeldRequest
 from .. import late as lateness
-from .. import wording
+from .. import remedies, wording
 from ..case import Case
 from ..history import NS
 from ..late import Late, entries
@@ -13,7 +13,6 @@ from ..rule import BACKEND, HIGH, Rule
 from .common import fields, lasting
 
 DRAINS = "do not run dump-guest-memory, `stop` or migrate now: they drain the disk and block until the request ends"
-LATER = "keep a core of QEMU for its developers: gcore"
 
 
 def test(case: Case) -> Outcome:
@@ -28,7 +27,8 @@ def test(case: Case) -> Outcome:
         evidence=base(case, late),
         doubts=late.doubts,
         against=[] if state or owned(case) else ["the block layer behind the device is not known"],
-        lacking=[] if state or owned(case) else ["what the device does with them is not known"],
+        lacking=[*([] if state or owned(case) else ["what the device does with them is not known"]),
+                 *(ONLY_WHAT_STOOD if case.moved else [])],
         blame=f"backend: {_whose(case, late)}",
         causes=_causes(case),
         actions=_actions(state),
@@ -37,13 +37,16 @@ def test(case: Case) -> Outcome:
 
 def _actions(states: Sequence[BlockState]) -> List[str]:
     if states and not any(one.in_flight for one in states):
-        return [LATER, "reset the VM; more I/O does not bring the request back"]
+        return [remedies.CORE, "reset the VM; more I/O does not bring the request back"]
     return ["nothing to do in the guest: look at the storage on the host, and heal its path", DRAINS]
+
+
+ONLY_WHAT_STOOD = ["the queue moved while it was read, so that only what stood still is judged"]
 
 
 def behind(case: Case, late: Late, why: str, *more: Evidence, of: Sequence[HeldRequest] = (), **rest: Any) -> Found:
     """The finding of a rule that knows who holds the requests; it is about those that it is `of`."""
-    given: Dict[str, Any] = {"doubts": late.doubts, **rest}
+    given: Dict[str, Any] = {"doubts": late.doubts, "lacking": ONLY_WHAT_STOOD if case.moved else [], **rest}
     if of and not any(_old(one) for one in of) and any(_old(one) for one in owned(case)):
         given["doubts"] = [*given["doubts"], "what is known to be late is another request"]
     return Found(f"{entries(case, late.number, 'request')} seen by the device and not completed: {why}",
@@ -56,13 +59,19 @@ def _old(one: HeldRequest) -> bool:
 
 def base(case: Case, late: Late) -> List[Evidence]:
     """What shows that the device holds requests, and which."""
-    words = case.axis.words
-    found = [Evidence(f"{entries(case, late.number, 'request')} popped and not returned", _heads(late), fields(
-        last_avail_idx=words(case.device_avail), used_idx=words(case.device_used), inuse=case.peek("device.inuse")))]
+    found = [Evidence(f"{entries(case, late.number, 'request')} popped and not returned", _heads(late), _places(case))]
     found += [_request(case, one) for one in owned(case)[:LISTED]]
     for state in blocks(case):
         found += _counters(state)
     return found + lasting(late)
+
+
+def _places(case: Case) -> str:
+    if case.moved:
+        return "found there all the while that the queue was read, as others came and went"
+    words = case.axis.words
+    return fields(last_avail_idx=words(case.device_avail), used_idx=words(case.device_used),
+                  inuse=case.peek("device.inuse"))
 
 
 LISTED = 8

@@ -3,6 +3,7 @@ from typing import List, Sequence
 
 from ...virtio import features
 from ..case import Case
+from ..remedies import REBIND
 from ..result import Evidence, Found, Outcome
 from ..rule import CRITICAL, IDENTITY, Rule
 from .common import fields
@@ -40,7 +41,7 @@ RINGS = Rule(
     not_when=("the captures are of different boots: the driver allocates its rings anew",),
     explanation="Two sides that look at different memory never see each other's entries.",
     confirm=("both captures from one core",),
-    actions=(AGAIN, "unbind and bind the device's driver"),
+    actions=(AGAIN, REBIND),
     references=("virtio 1.2, 4.1.4.3 (queue_desc, queue_driver, queue_device)",),
 )
 
@@ -65,7 +66,7 @@ SIZE = Rule(
     explanation="Every index is taken modulo the size, and the event indexes lie behind the last entry: sides that "
                 "disagree read and write different places.",
     confirm=("both captures from one core",),
-    actions=(AGAIN, "unbind and bind the device's driver"),
+    actions=(AGAIN, REBIND),
     references=("QEMU commit f0d634ea19 (8.0)",),
 )
 
@@ -109,7 +110,7 @@ FEATURES = Rule(
     explanation="With EVENT_IDX on one side only, each side suppresses notifications by another rule, and both wait "
                 "for ever.",
     confirm=("/sys/bus/virtio/devices/virtioN/features against guest_features in QEMU",),
-    actions=(AGAIN, "unbind and bind the device's driver"),
+    actions=(AGAIN, REBIND),
     references=("virtio 1.2, 2.2 Feature Bits",),
 )
 
@@ -138,15 +139,15 @@ BYTE_ORDER = Rule(
     title="QEMU takes the rings to be of another byte order",
     blame="transport",
     severity=CRITICAL, stage=IDENTITY, test=_order,
-    holds_when="VERSION_1 is negotiated and QEMU takes the rings for big-endian; or it is not, and QEMU takes them "
-               "for of "
-               "another byte order than the guest's machine has",
+    holds_when="VERSION_1 is negotiated and QEMU takes the rings to be big-endian; or it is not negotiated, and QEMU "
+               "takes them to have another byte order than the guest's machine",
     needs=("host.byte_order", "negotiated"),
-    not_when=("a legacy device, whose rings have the byte order of its guest",),
+    not_when=("a legacy device of a big-endian guest, whose rings are big-endian",
+              "a guest that runs with the other byte order than its machine's name says"),
     explanation="Indexes that are read with their bytes swapped jump by 256, and neither side finds the other's "
                 "entries.",
     confirm=("device_endian in a core",),
-    actions=("unbind and bind the device's driver",),
+    actions=(REBIND,),
     references=("QEMU include/hw/virtio/virtio-access.h, virtio_access_is_big_endian()",),
 )
 
@@ -180,7 +181,7 @@ RESET_ONE_SIDE = Rule(
     explanation="After a reset both sides begin at 0.  A side that keeps its old indexes takes new entries for old "
                 "ones.",
     confirm=("both captures from one core", "QEMU's log: \"Guest moved used index\""),
-    actions=(AGAIN, "unbind and bind the device's driver"),
+    actions=(AGAIN, REBIND),
     references=("QEMU commits eb1556c493 (FLR), 84b58169e4, 5d98e18823, 0caed25cd1, 46228925ed (10.2)",),
 )
 

@@ -1,11 +1,11 @@
 """IN_ORDER: what is done, and is not returned: C14."""
-from .. import wording
+from .. import remedies, wording
 from ..case import Case
 from ..late import Late
 from ..result import Evidence, Outcome, listed
 from ..rule import BACKEND, CRITICAL, Rule
 from .common import of_held
-from .held_up import LATER, behind, owned
+from .held_up import behind, owned
 
 
 @of_held
@@ -18,8 +18,8 @@ def _unflushed(case: Case, late: Late) -> Outcome:
     doubts = list(late.doubts)
     if case.serving is None or not case.serving.at_rest:
         doubts.append("the serving thread is not known to be asleep: it may be about to flush them")
-    return behind(case, late, f"{wording.count(len(requests), 'request')} of them are done and were not flushed to "
-                              "the used ring, although nothing before them is unfinished",
+    return behind(case, late, f"{wording.of_them(len(requests))} done and not flushed to the used ring, although "
+                              "nothing before is unfinished",
                   Evidence("they are marked as filled, from used_idx on", None,
                            f"head {listed([one.head for one in requests])}"), doubts=doubts)
 
@@ -39,7 +39,7 @@ UNFLUSHED = Rule(
                 "noted at the front was forgotten, and all behind it wait with it.  Where the front element is neither "
                 "noted as done nor anywhere in QEMU, see B3.",
     confirm=("a second capture", "the next completion on the queue flushes them"),
-    actions=("one more request to the disk: its completion flushes what is done", LATER),
+    actions=("one more request to the disk: its completion flushes what is done", remedies.CORE),
     references=("QEMU hw/virtio/virtio.c, virtqueue_ordered_fill(), virtqueue_ordered_flush()",
                 "QEMU commits b44135daa3 (9.1), 6fcf5ebafa (10.1)"),
     explains=("B0",),

@@ -6,6 +6,7 @@ from .. import remedies
 from ..case import Case
 from ..late import Late
 from ..records import NO_VECTOR
+from ..remedies import REBIND
 from ..result import Evidence, Outcome
 from ..rule import CRITICAL, HIGH, INTERRUPTS, Rule
 from ..stacks import in_words
@@ -14,9 +15,8 @@ from .common import fields, of_late_interrupt
 from .lost_interrupt import behind
 
 REWRITE = ("in the guest, write the irq's affinity again: cat /proc/irq/N/smp_affinity, and echo it back (that masks "
-           "and "
-           "unmasks the vector, writes its message again, and sends what is pending)")
-REBIND = "unbind and bind the device's driver, or reset the VM"
+           "and unmasks the vector, writes its message again, and sends what is pending). The kernel refuses it where "
+           "it manages the affinity itself, as it does for most disks")
 
 
 def _msix(case: Case) -> MsixVector:
@@ -118,8 +118,8 @@ MASKED = Rule(
     title="The queue's MSI-X vector is masked",
     blame="guest, or its code that moves interrupts between CPUs",
     severity=CRITICAL, stage=INTERRUPTS, test=_masked,
-    holds_when="an interrupt is late, MSI-X is enabled, and the vector's mask bit or the function's is set; its "
-               "pending bit or the guest notifier's counter says that the interrupt waits behind it",
+    holds_when="an interrupt is late, MSI-X is enabled, and the vector's mask bit or the function's is set, "
+               "whether or not the pending bit or the guest notifier's counter shows an interrupt that waits behind it",
     needs=("kind", "returned", "notify.msix"),
     not_when=("the kernel is just moving the interrupt to another CPU, or starting it (I0 asks that the state "
               "lasts)",
@@ -278,7 +278,7 @@ STALE_ROUTE = Rule(
                 "another CPU, QEMU has to bring that copy up to date; one that it forgot sends interrupts to the old "
                 "CPU and vector, where nobody expects them.",
     confirm=("dmesg of the guest: \"No irq handler for vector\"",
-             "info msi routes: KVMState.irq_routes of the process"),
+             "the routes that QEMU gave to KVM: KVMState.irq_routes, in gdb"),
     actions=(REWRITE, REBIND),
     references=("QEMU accel/kvm/kvm-all.c, kvm_irqchip_update_msi_route()",
                 "QEMU commits def4c5570c (7.0, explicit commit), 54ad31fb0a (8.0, route updated after redelivery), "

@@ -61,7 +61,7 @@ NOT_NOTIFIED = Rule(
                 "returned an entry.  If it lags behind the entry due while nobody is at work, that evaluation was "
                 "left out: the completion path returned early, or its thread is stuck before it.",
     confirm=("gdb: thread apply all bt, twice", "a trace of virtio_notify and virtio_notify_irqfd"),
-    actions=("keep a core of QEMU for its developers: gcore", remedies.RESET),
+    actions=(remedies.CORE, remedies.RESET),
     references=("QEMU hw/virtio/virtio.c, virtio_split_should_notify(), virtio_notify_irqfd()",),
     explains=("I0",),
 )
@@ -94,12 +94,12 @@ GATHERED = Rule(
     holds_when="an interrupt is late, and the queue is marked in batch_notify_vqs (QEMU until 8.1), or the serving "
                "thread sleeps with deferred calls (QEMU from 8.2)",
     needs=("kind", "returned", "vhost"),
-    not_when=("the thread is inside defer_call_begin() and defer_call_end()",),
+    not_when=("the thread is between defer_call_begin() and defer_call_end()",),
     explanation="To save interrupts QEMU gathers them while it works through a batch: until 8.1 in a bitmap that a "
                 "bottom half flushes, only without EVENT_IDX; from 8.2 on as deferred calls of the thread.  With the "
                 "latter signalled_used says that all is well although the eventfd was not written.",
     confirm=("a second capture that shows the same",),
-    actions=("keep a core of QEMU for its developers: gcore", remedies.RESET),
+    actions=(remedies.CORE, remedies.RESET),
     references=("QEMU util/defer-call.c (from 8.2)",
                 "QEMU hw/block/dataplane/virtio-blk.c, notify_guest_bh() (until 8.1)",
                 "QEMU commits 84d61e5f36 (8.2, deferred calls), 725fe5d10d (5.0, more than 64 queues), ebb6ff25cd "
@@ -136,7 +136,7 @@ REFUSED = Rule(
                 "signalled_used is stale (after a stop of vhost or a reload of the driver) or used_event is read "
                 "before the driver's write is visible.",
     confirm=("a trace of virtio_notify_irqfd on the next completion: it is not there",),
-    actions=("keep a core of QEMU for its developers: gcore", remedies.RESET),
+    actions=(remedies.CORE, remedies.RESET),
     references=("QEMU hw/virtio/virtio.c, virtio_split_should_notify()",
                 "QEMU commits 6793dfd1b6 (1.6, stale after dataplane's stop), 750539c4c4 (7.0, packed)",
                 "DPDK commits 2f706027c8 (stale after live migration), 159793ac86 (missing barrier); SPDK issue "

@@ -7,11 +7,11 @@ from ..case import Case
 from ..history import seconds_between
 from ..late import Late
 from ..places import on_ring
+from ..remedies import REBIND
 from ..result import Evidence, Excused, Found, Outcome
 from ..rule import CRITICAL, HIGH, INTERRUPTS, Rule
 from ..unknown import Unknown
 from .common import Gate, fields, lasting, of_late_interrupt
-from .interrupts_not_delivered import REBIND
 from .lost_interrupt import behind
 
 
@@ -162,8 +162,7 @@ CALLBACKS_OFF = Rule(
     explanation="While a handler works through the ring it switches callbacks off, and on again before it leaves, "
                 "looking once more at the ring.  A handler that leaves without that never hears of the rest.",
     confirm=("a second capture of the guest that shows the same last_used_idx with callbacks off",),
-    actions=("in the guest, unbind and bind the device's driver; or reset the VM",
-             "keep a dump of the guest for its kernel's developers"),
+    actions=("keep a dump of the guest for its kernel's developers", REBIND),
     references=("Linux drivers/virtio/virtio_ring.c, virtqueue_disable_cb(), virtqueue_enable_cb()",
                 "Linux net/vmw_vsock/virtio_transport.c, virtio_transport_rx_work()",
                 "Linux commits 8d622d21d248, \"virtio: fix up virtio_disable_cb\", 6c0b057cec5e, 0c077be4da36, "
@@ -195,7 +194,7 @@ TRIGGERED = Rule(
                 "nothing from then on until callbacks are enabled again.  If that is left out, used_event stays "
                 "behind, and no further interrupt is asked for.",
     confirm=("a second capture of the guest that shows the same",),
-    actions=("in the guest, unbind and bind the device's driver; or reset the VM",),
+    actions=("keep a dump of the guest for its kernel's developers", REBIND),
     references=("Linux commits 8d622d21d248, \"virtio: fix up virtio_disable_cb\", and 6c0b057cec5e",
                 "thread \"9p regression (Was: virtio_ring: don't update event idx on get_buf)\""),
 )

@@ -62,7 +62,7 @@ LEFT = Rule(
                 "behind them then wait for other bits than the device sets.",
     confirm=("the count of VAI in the guest's /proc/interrupts stands still",
              "other virtio devices of the guest hang as well, with their bits set"),
-    actions=("keep a core of QEMU for its developers: gcore", remedies.RESET),
+    actions=(remedies.CORE, remedies.RESET),
     references=("virtio 1.2, 4.3.3.1 Notification via Adapter I/O Interrupts",
                 "QEMU hw/s390x/virtio-ccw.c, virtio_ccw_notify()",
                 "Linux drivers/s390/virtio/virtio_ccw.c, virtio_airq_handler(); commit 2ccd42b959 (bits of queues that "

@@ -13,8 +13,6 @@ from ..stacks import in_words
 from .common import fields, of_late_kick, thread
 from .lost_kick import behind, by_hand
 
-GCORE = "keep a core of QEMU for its developers: gcore"
-
 
 def _unkicked(case: Case) -> "Late | str":
     """Entries that are posted and not popped, for which no kick was due."""
@@ -71,7 +69,7 @@ SWITCHED_OFF = Rule(
                 "take the poll handler away in between, and leave kicks off for ever.  With EVENT_IDX avail_event is "
                 "frozen then, so the driver does not kick either.",
     confirm=("QEMU's version; a block job, a drain or a change of iothreads near the hang",),
-    actions=(GCORE, remedies.RESET),
+    actions=(remedies.CORE, remedies.RESET),
     references=("QEMU commit 5bdbaebcce18, \"virtio: Re-enable notifications after drain\" (9.0, stable 8.2; "
                 "RHEL-3934); the fault came with 1665d9326f and 03d7162a21 (8.1)",),
     explains=("K1",),
@@ -113,7 +111,7 @@ STALE = Rule(
     explanation="The driver kicks only when avail_event is crossed.  A device that wrote it once and does not look "
                 "again has lost the queue: new requests do not kick either, until the index has come round.",
     confirm=("avail_event equals last_avail_idx of before a restore or reset",),
-    actions=(GCORE, remedies.RESET),
+    actions=(remedies.CORE, remedies.RESET),
     references=("virtio 1.2, 2.7.10", "Firecracker issues 5958 and 5969", "cloud-hypervisor issue 8004"),
     explains=("K1",),
 )
@@ -194,7 +192,7 @@ NOT_SERVED = Rule(
     explanation="All queues of an event loop wait for one thread.  If it is blocked in a lock, in a system call or "
                 "in a nested loop that waits for a drain, kicks pile up in their eventfds.",
     confirm=("gdb: thread apply all bt, twice; /proc/PID/task/TID/stack and wchan on the host",),
-    actions=(GCORE,),
+    actions=(remedies.CORE,),
     references=("QEMU commits 9b92fbcf45 (4.2, iothread against the big lock), 6910f04aa6 (10.2, virtio-scsi task "
                "management), 9a4b6a63ae (7.1)",),
     explains=("K1", "K2", "K3"),
@@ -212,8 +210,8 @@ def _event_lost(case: Case, late: Late) -> Outcome:
         "the thread sleeps although the eventfd that it waits for is readable", None, fields(
             eventfd_count=count, handler=case.peek("notify.host_notifier.handler"))), *thread(case)[0],
         blame="host: its event loop has the kick in its eventfd and does not run the queue's handler",
-        actions=("any wake-up of the loop may be enough, as a QMP command or a gdb that attaches and detaches: if it "
-                 "is, that is strong evidence", *remedies.kick_by_hand(case)), one_more=remedies.one_more_kick(case))
+        actions=(f"{remedies.WAKE}; if it is, that is strong evidence", *remedies.kick_by_hand(case)),
+        one_more=remedies.one_more_kick(case))
 
 
 EVENT_LOST = Rule(
@@ -227,7 +225,7 @@ EVENT_LOST = Rule(
     explanation="A loop that polls a file descriptor cannot sleep while it is readable; so the descriptor is not "
                 "among those that it polls, or the wake-up was lost.",
     confirm=("/proc/PID/fdinfo of the loop's epoll descriptor does not list the host notifier (tfd)",),
-    actions=(GCORE,),
+    actions=(remedies.CORE,),
     references=("QEMU commits e62da98527 (8.0, upgrade to epoll), b37548fcd1 (3.1, stolen aio_notify, BZ 1562750), "
                "5710a3e09f9b (5.0, barriers on aarch64), 6d740fb01b (8.1), c31a445749 (10.2, io_uring)",),
     explains=("K1",),
@@ -265,8 +263,8 @@ NO_NOTIFIER = Rule(
               "the VM was stopped for the capture"),
     explanation="KVM turns the guest's write into a count of the eventfd only where it was told to, and QEMU hears "
                 "of it only where a loop watches it.",
-    confirm=("info mtree -f: ioeventfd of the device's notify region",),
-    actions=(GCORE, remedies.RESET),
+    confirm=("ioeventfd_nb of the device's notify region, in gdb; `info mtree` does not show it",),
+    actions=(remedies.CORE, remedies.RESET),
     references=("QEMU hw/virtio/virtio-bus.c, virtio_bus_set_host_notifier()",
                 "QEMU commits 78378f450a and cf39b82860 (9.1, notification data), fcccb271e0 (4.2)"),
     explains=("K1", "K2", "K3"),

@@ -201,7 +201,8 @@ RULE = Rule(
               "a thread of QEMU is on its way from virtqueue_push() to the guest notifier",
               "the transmit queue of a network device that is not stopped: it is reclaimed lazily",
               "a task of the driver's consumes (balloon, fs, gpu, mem, vsock), in kernels that do not note the "
-              "interrupt"),
+              "interrupt",
+              "the driver has gone on since a capture of the last ten seconds, and no ages say otherwise"),
     explanation="The driver writes used_event = last_used_idx, then a full barrier, then reads used->idx again.  The "
                 "device writes used->idx, then a full barrier, then reads used_event.  One of the two sees the "
                 "other, so a device that wrote entry used_event was obliged to notify.  With EVENT_IDX one lost "

@@ -142,8 +142,8 @@ def _causes(case: Case) -> List[Cause]:
         Cause(POSSIBLE, "the kick was read and its handler was not run, or returned without looking at the ring",
               "" if count is None else unread, "a trace of virtio_queue_notify on a live QEMU", ["K1"]),
         Cause(POSSIBLE, "the kick never reached QEMU: ioeventfd not assigned in KVM, or the guest did not write it",
-              "" if count is None else unread, "host_notifier_enabled, `info mtree -f`, a trace of kvm's ioeventfd; "
-              "virtqueue_notify in the guest", ["K7"]),
+              "" if count is None else unread, "host_notifier_enabled; ioeventfd_nb of the notify region, in gdb; a "
+              "trace of kvm_fast_mmio; virtqueue_notify in the guest", ["K7"]),
     ]
     if case.avail_event is not None:
         found.append(Cause(
@@ -164,7 +164,8 @@ RULE = Rule(
     not_when=("the event loop is busy polling: it has kicks switched off",
               "the serving thread is about to run the queue's handler, or is inside it",
               "a queue that is full of buffers when idle: receive and event queues",
-              "the device is drained, or not running"),
+              "the device is drained, or not running",
+              "the device has gone on since a capture of the last ten seconds, and no ages say otherwise"),
     explanation="The device writes avail_event = last_avail_idx, then a full barrier, then reads avail->idx again.  "
                 "The driver writes avail->idx, then a full barrier, then reads avail_event.  One of the two sees the "
                 "other: if avail_event lies among the posted entries, the driver kicked, and the kick had no effect.",

@@ -47,10 +47,7 @@ def _everywhere(machine: Machine) -> Outcome:
     return Found(
         f"{len(devices)} devices miss their interrupts at once: look at what they have in common before each of them",
         [Evidence("an interrupt is due and lost on each of them", ", ".join(devices))],
-        against=["each device may have lost its interrupt by itself, as after a migration (M1)"],
-        actions=["look at the vCPUs: are their threads scheduled, and do they run? (top -H, `info cpus`, soft "
-                 "lockups in dmesg)",
-                 "look at the interrupt controller: `info lapic`, `info pic`"])
+        against=["each device may have lost its interrupt by itself, as after a migration (M1)"])
 
 
 def _misses_interrupt(queue: QueueVerdict) -> bool:
@@ -68,7 +65,9 @@ EVERYWHERE = Rule(
     explanation="A vCPU that is not scheduled, or stuck with interrupts off, takes none of them: every queue whose "
                 "interrupt goes there looks as if its own had been lost.",
     confirm=("/proc/PID/task/TID/sched of the vCPU threads; steal time and soft lockups in the guest",),
-    actions=(),
+    actions=("look at the vCPUs: are their threads scheduled, and do they run? (top -H, `info cpus`, soft lockups in "
+             "dmesg)",
+             "look at the interrupt controller: `info pic`, on x86 `info lapic`"),
     references=("Linux commit c112b5f50232 (posted interrupts that may be lost)",),
 )
 

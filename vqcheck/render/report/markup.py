@@ -1,5 +1,6 @@
 """Text made safe for HTML and SVG."""
 import html
+import re
 from typing import Sequence
 
 from ..escape import shortened
@@ -23,4 +24,9 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], kind: str = 
 
 def bullets(items: Sequence[str], tag: str = "ul") -> str:
     """A list."""
-    return f"<{tag}>" + "".join(f"<li>{safe(one)}</li>" for one in items) + f"</{tag}>" if items else ""
+    return f"<{tag}>" + "".join(f"<li>{_marked(safe(one))}</li>" for one in items) + f"</{tag}>" if items else ""
+
+
+def _marked(text: str) -> str:
+    """What stands between backticks, of a text that is safe already, as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", text)

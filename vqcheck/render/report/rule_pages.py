@@ -8,8 +8,8 @@ from typing import Dict, List, Sequence
 
 from ...check.rule import STAGES, Rule
 from ...check.rules.catalogue import BY_NAME
-from ...check.rules.elsewhere import ENTRIES
-from .rule_text import FAMILIES, family, need, number
+from ...check.rules.elsewhere import ENTRIES, Elsewhere
+from .rule_text import FAMILIES, FIRST, family, need, number, sentence
 
 MADE = "<!-- Made by `python -m vqcheck.render.report.rule_pages docs/rules`; not to be edited by hand. -->\n"
 
@@ -51,7 +51,8 @@ def _rule(rule: Rule) -> str:
     if rule.explanation:
         lines.append(rule.explanation.replace("<", "&lt;") + "\n")
     lines += _list("Not when", rule.not_when) + _list("Needs, else it is not judged", [need(one) for one in rule.needs])
-    lines += _list("What would confirm it", rule.confirm) + _list("What to do, gentlest first", rule.actions, "1.")
+    lines += _list("What would confirm it", rule.confirm)
+    lines += _list(f"What to do, gentlest first; {FIRST}", rule.actions, "1.")
     lines += _list("What follows from it", [f"[{one}]({one[0]}.md#{_anchor(BY_NAME[one])}) {BY_NAME[one].title}"
                                             for one in rule.explains])
     return "\n".join(lines + _list("References", rule.references))
@@ -65,9 +66,12 @@ def _elsewhere(letter: str) -> List[str]:
     found = [one for one in ENTRIES if one.id.startswith(letter)]
     if not found:
         return []
-    return ["## Without a rule of their own\n", *(f"* **{one.id}** {one.title}.  See "
-                                                  f"{', '.join(one.covered_by) or 'nothing'}: "
-                                                  f"{one.evidence}." for one in found), ""]
+    return ["## Without a rule of their own\n", *(f"* **{one.id}** {one.title}.  {_why(one)}." for one in found), ""]
+
+
+def _why(one: Elsewhere) -> str:
+    """What finds it and how, or what it would take."""
+    return f"See {', '.join(one.covered_by)}: {one.evidence}" if one.covered_by else sentence(one.evidence)
 
 
 def main(folder: str) -> None:

@@ -22,6 +22,10 @@ FAMILIES = (
 """First letters of ids, in the order in which people read them."""
 
 
+FIRST = "before these, a verdict names what would move the queue at hand"
+"""What a rule by itself can't tell: whether one more request helps, and which eventfd or irq to write to."""
+
+
 def every() -> str:
     """All rules, by family."""
     blocks = []
@@ -53,7 +57,7 @@ def page(rule: Rule) -> str:
     blocks += [
         _items("NOT WHEN", rule.not_when), _section("WHY IT SHOWS SO", [rule.explanation]),
         _items("NEEDS, else it is not judged", [need(one) for one in rule.needs]),
-        _items("WHAT WOULD CONFIRM IT", rule.confirm), _numbered("WHAT TO DO, gentlest first", rule.actions),
+        _items("WHAT WOULD CONFIRM IT", rule.confirm), _numbered(f"WHAT TO DO, gentlest first; {FIRST}", rule.actions),
         _items("WHAT FOLLOWS FROM IT, and is folded under it", [
             f"{one}  {BY_NAME[one].title}" for one in rule.explains]),
         _items("REFERENCES", rule.references),
@@ -84,13 +88,18 @@ def _section(title: str, paragraphs: Sequence[str]) -> str:
     lines = [title]
     for paragraph in paragraphs:
         if paragraph:
-            lines += wrapped(_sentence(paragraph), "    ", "    ")
+            lines += wrapped(sentence(paragraph), "    ", "    ")
     return "\n".join(lines) if len(lines) > 1 else ""
 
 
-def _sentence(text: str) -> str:
-    """With a capital, unless it begins with the name of a field."""
-    return text[0].upper() + text[1:] if text.split(maxsplit=1)[0].isalpha() else text
+def sentence(text: str) -> str:
+    """With a capital, unless it begins with a name that has none."""
+    first = text.split(maxsplit=1)[0].rstrip(",.:;")
+    return text[0].upper() + text[1:] if first.isalpha() and first not in NAMES else text
+
+
+NAMES = ("inuse", "vhost", "dmesg", "lspci")
+"""Names of fields and programs that look like words."""
 
 
 def _items(title: str, items: Sequence[str]) -> str:
