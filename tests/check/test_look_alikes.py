@@ -264,3 +264,12 @@ def test_a_drain_that_would_not_be_seen_speaks_against_a_lost_kick(counter, says
 def test_a_drain_that_waits_for_another_queues_request_is_not_to_blame(waited, blame):
     found = finding(judge(*pair(**LOST_KICK, block={"quiesce_counter": 1, "in_flight": waited})))
     assert found.slug == "drained" and blame in found.blame
+
+
+@pytest.mark.parametrize("panicked, status", [(True, CANNOT_JUDGE), (False, FAULT), (None, FAULT)])
+def test_the_rings_of_a_kdump_kernel_are_not_those_of_the_kernel_that_panicked(panicked, status):
+    guest, host = pair(rings=fleet(1, 1)[0].devices[0].queues[0].rings)[0], pair()[1]
+    guest, host = (one._replace(capture=one.capture._replace(method="core", instant="qemu.core 1", panicked=panicked))
+                   for one in (guest, host))
+    verdict = judge(guest, host)
+    assert verdict.status == status and verdict.queues[0].findings[0].slug == "ring-addresses-differ"

@@ -22,6 +22,9 @@ ENTRY = MsiMessage(Hex(0xFEE01000), Hex(0x4022))
 OTHER = MsiMessage(Hex(0xFEE02000), Hex(0x4031))
 
 
+DEAD = pair()[0].capture._replace(method="core", panicked=True)
+
+
 def made(**changes: Any) -> Any:
     """A pair with four entries that the driver has not consumed."""
     return partial(pair, **{**FOUR, **changes})
@@ -109,6 +112,9 @@ LOST = (
     unsure("young, and nobody is seen to carry it", "I0", made(age_ns=2 * MS)),
     unsure("old request that came back just now", "I0", made(stack=NOTIFYING)),
     unsure("ages not known", "I0", made(guest_queue={"in_flight": None})),
+    unsure("the guest's kernel has panicked meanwhile", "I0", made(guest={"capture": DEAD})),
+    fault("the guest's kernel wrote its dump itself, panicked", "I0", made(guest={"capture": DEAD._replace(
+        method="dump")})),
     healthy("used_event further ahead, young", made(age_ns=2 * MS, ring={"used_event": 43960})),
 )
 

@@ -3,7 +3,7 @@ import pytest
 
 from tests.guest.made.guest import Guest
 from tests.guest.made.interrupts import mask
-from vqcheck.guest.cpus import cpu_list, mask_cpus, online
+from vqcheck.guest.cpus import cpu_list, mask_cpus, online, panicked
 from vqcheck.target.errors import TargetError
 
 
@@ -57,3 +57,15 @@ def test_the_cpus_that_are_online(symbol):
 def test_a_kernel_that_says_nothing_of_its_cpus():
     with pytest.raises(TargetError, match="neither __cpu_online_mask nor cpu_online_bits"):
         online(Guest("6.1"))
+
+
+@pytest.mark.parametrize("noted, says", [(-1, False), (0, True), (3, True)])
+def test_the_cpu_that_panicked_is_noted(noted, says):
+    target = Guest("6.1")
+    target.symbols["panic_cpu"] = target.new("panic_cpu", target.encode(noted & 0xFFFFFFFF, 4))
+    assert panicked(target) is says
+
+
+def test_a_kernel_that_does_not_note_it():
+    with pytest.raises(TargetError, match="does not note it"):
+        panicked(Guest("6.1"))

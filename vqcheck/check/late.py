@@ -91,6 +91,9 @@ def interrupt(case: Case) -> Finding:
                      "last_used_idx stays where it is, with entries returned")
     what = f"{entries(case, case.returned)} completed and not yet consumed by the driver"
     excuse = _wants_no_interrupt(case)
+    if case.guest_is_dead:
+        return Late(case.returned, what, lasts, excuse, [
+            f"{what}; but the guest's kernel has panicked, and does not take what came back since then"], requests)
     if excuse is not None:
         return Late(case.returned, what, lasts, excuse, _lasting(lasts), requests)
     late = Late(case.returned, what, lasts, None, [], requests)

@@ -79,6 +79,16 @@ class Records:
         """Whether QEMU may have had its requests for longer than is said: a core does not hold the time."""
         return self.host_snapshot.capture.method == "core"
 
+    @property
+    def guest_is_dead(self) -> bool:
+        """The guest's kernel had panicked when it was captured, and it was captured in a QEMU that went on.
+
+        A dump that the kernel's own kdump wrote shows it panicked too, but as it was then.
+        """
+        capture = self.guest_snapshot.capture
+        running = capture.method in ("live", "core") or capture.instant is not None
+        return running and bool(capture.panicked)
+
     # What kind of queue it is
 
     @functools.cached_property

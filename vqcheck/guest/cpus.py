@@ -18,6 +18,18 @@ def online_cpus(target: Target) -> List[int]:
     return _named(target, "online")
 
 
+NOBODY = -1
+"""PANIC_CPU_INVALID."""
+
+
+def panicked(target: Target) -> bool:
+    """Whether a CPU has panicked, for good: what calls panic() or crash_kexec() notes itself.  Raises TargetError."""
+    address = target.symbol("panic_cpu")  # since Linux 4.5
+    if address is None:
+        raise NotSupported("the kernel does not note it, as those before 4.5")
+    return target.read_uint(address, 4) != NOBODY & 0xFFFFFFFF
+
+
 def possible_cpus(target: Target) -> List[int]:
     """The numbers of the CPUs that there may be: each has an area of its own.  Raises TargetError."""
     return _named(target, "possible")

@@ -47,7 +47,7 @@ SYMBOLS = (
     "shadow_timekeeper", "timekeeper_data", "tk_core",
     "dmi_ident", "saved_command_line", "sysctl_bootid",
     "__cpu_online_mask", "cpu_online_bits", "__cpu_possible_mask", "cpu_possible_bits",
-    "nr_cpu_ids", "__per_cpu_offset",
+    "nr_cpu_ids", "__per_cpu_offset", "panic_cpu",
 )
 
 NAMES = re.compile(r"virt|vring|^vp_|^vm_interrupt|^(skb_recv|skb_xmit|random_recv|req)_done$|^balloon_ack$|"

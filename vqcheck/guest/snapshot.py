@@ -54,6 +54,7 @@ def take(target: Target, name: Optional[str] = None) -> Snapshot:
             clock_ns=clock_ns,
             uptime_ns=now and now.boottime_ns,
             cpus_online=absent.take("cpus_online", cpus.online, target),
+            panicked=absent.take("panicked", cpus.panicked, target),
             warnings=[identity.warning] if identity.warning else None,
             absent=dict(absent),
         ),

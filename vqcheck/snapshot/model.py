@@ -91,6 +91,7 @@ class Capture(NamedTuple):
     pause_ns: for how long QEMU stood still for the capture, in nanoseconds; 0 where it was not stopped.
     warnings: what makes the snapshot less trustworthy than others.
     observation: what a person saw besides.
+    panicked: whether the guest's kernel has panicked; what its memory shows of a device is then of before that.
     absent: why fields are null.
     """
 
@@ -105,6 +106,7 @@ class Capture(NamedTuple):
     pause_ns: Optional[U64] = None
     warnings: Optional[List[str]] = None
     observation: Optional[Observation] = None
+    panicked: Optional[bool] = None
     absent: Dict[str, str] = {}
 
 

@@ -9,10 +9,14 @@ from ..rule import CRITICAL, IDENTITY, Rule
 from .common import fields
 
 OTHER_BOOT = "captures of different boots, or the wrong device, look the same"
+NEXT_KERNEL = ("the guest's kernel has panicked, and a kdump kernel that runs in its place sets its rings up anew; "
+               "what was read is the kernel of before")
 AGAIN = "capture both sides again, from the same run of the VM; best of all from one core (vqcheck inspect)"
 
 
 def _doubts(case: Case) -> List[str]:
+    if case.guest_is_dead:
+        return [NEXT_KERNEL]
     return [] if case.one_instant else [OTHER_BOOT]
 
 
@@ -38,7 +42,8 @@ RINGS = Rule(
     severity=CRITICAL, stage=IDENTITY, test=_rings,
     holds_when="both sides know where the queue lies, and do not agree",
     needs=("guest_queue.rings", "host_queue.rings"),
-    not_when=("the captures are of different boots: the driver allocates its rings anew",),
+    not_when=("the captures are of different boots: the driver allocates its rings anew",
+              "the guest has panicked, and its kdump kernel runs",),
     explanation="Two sides that look at different memory never see each other's entries.",
     confirm=("both captures from one core",),
     actions=(AGAIN, REBIND),
