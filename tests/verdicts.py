@@ -71,6 +71,7 @@ EXPECTED: Dict[str, Expected] = {
     "lost-adapter-interrupt": fault("I21", "interrupt"),
     "vector-masked": fault("I5", "interrupt"),
     "lost-kick": fault("K1", "kick"),
+    "panicked": Expected((CANNOT_JUDGE,), ("G12",)),
     "iothread-parked": fault("K5", "kick"),
     "backend-stuck": STORAGE,
     "backend-stuck-no-iothread": STORAGE,

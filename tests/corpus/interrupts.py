@@ -112,7 +112,7 @@ LOST = (
     unsure("young, and nobody is seen to carry it", "I0", made(age_ns=2 * MS)),
     unsure("old request that came back just now", "I0", made(stack=NOTIFYING)),
     unsure("ages not known", "I0", made(guest_queue={"in_flight": None})),
-    unsure("the guest's kernel has panicked meanwhile", "I0", made(guest={"capture": DEAD})),
+    unsure("the guest's kernel has panicked meanwhile", "G12", made(guest={"capture": DEAD})),
     fault("the guest's kernel wrote its dump itself, panicked", "I0", made(guest={"capture": DEAD._replace(
         method="dump")})),
     healthy("used_event further ahead, young", made(age_ns=2 * MS, ring={"used_event": 43960})),

@@ -28,6 +28,8 @@ class Options(NamedTuple):
     iothread: bool = True
     polling: bool = False
     """Whether the iothread polls rings before it sleeps: a poll finds a request whose kick was lost."""
+    panics: bool = False
+    """Whether an NMI has the guest's kernel panic, and stand still then."""
     fails: bool = False
     """Whether writes fail for want of space as soon as the machine was stopped once."""
     cpus: int = 2

@@ -1,4 +1,5 @@
 """What brings a machine into each scene; each returns the gdb commands that do the rest of it within the capture."""
+import time
 from typing import Callable, List, Sequence
 
 from . import inject
@@ -8,6 +9,8 @@ from .vm import Machine
 
 HELD = 6.0
 """A request that hangs in the block layer is so many seconds old: slow storage would have served it by then."""
+SETTLE = 1.5
+"""Seconds after which the device has returned all that a guest left behind."""
 NO_MOMENT: List[str] = []
 
 Produce = Callable[[Machine], Sequence[str]]
@@ -77,6 +80,15 @@ def stopped(machine: Machine) -> Sequence[str]:
     """The operator stops the machine under load."""
     machine.wait_load()
     machine.qmp.command("stop")
+    return NO_MOMENT
+
+
+def panicked(machine: Machine) -> Sequence[str]:
+    """The guest's kernel panics under load, while QEMU goes on."""
+    machine.wait_load()
+    machine.qmp.command("inject-nmi")
+    machine.wait("the kernel to panic", lambda: "end Kernel panic" in machine.console())
+    time.sleep(SETTLE)  # no more words come by which to tell
     return NO_MOMENT
 
 

@@ -152,6 +152,14 @@ def paused(seen: Truth, _: Capture) -> None:
     assert not seen.host.host_notifier_enabled and not seen.device["bus_ioeventfd_started"]
 
 
+def panicked(seen: Truth, capture: Capture) -> None:
+    """The device has done everything and raised its interrupt, and the guest's kernel takes none any more."""
+    host, guest = seen.host, seen.guest
+    assert "Kernel panic" in (capture.directory / "console.log").read_text(errors="replace")
+    assert guest.returned and len(guest.returned) == len(guest.in_flight) and host.inuse == 0, guest
+    assert seen.device["vm_running"] and noted(seen)
+
+
 def parked(seen: Truth, _: Capture) -> None:
     """The iothread stands in the queue's handler for good, and what the driver posts is not popped."""
     host, guest = seen.host, seen.guest

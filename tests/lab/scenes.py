@@ -108,6 +108,8 @@ SCENES: Dict[str, Scene] = {
     "storage-error": Scene("no space left: the machine stopped, the write parked", produce.out_of_space,
                            proof.out_of_space, quiet=True, options=Options(fails=True)),
     "paused": Scene("the machine stopped by its operator under load", produce.stopped, proof.paused, quiet=True),
+    "panicked": Scene("the guest's kernel has panicked under load, and QEMU goes on", produce.panicked, proof.panicked,
+                      options=Options(panics=True)),
     "iothread-parked": Scene("the iothread blocked in the queue's handler", produce.hold(inject.parked), proof.parked),
 }
 

@@ -203,7 +203,7 @@ class Machine:
         append = (f"console={platform.console}{platform.kernel_words} quiet panic=-1 lab_writers={options.writers} "
                   f"lab_runs={8 if options.idle else 0} lab_survey={options.devices:d} lab_pinned={options.pinned:d} "
                   f"lab_disk={options.subject.disk} lab_net={options.network:d} lab_mixed={options.mixed:d} "
-                  "ipv6.disable=1")
+                  f"ipv6.disable=1{' unknown_nmi_panic panic=0' if options.panics else ''}")
         memory = f"{options.memory_mb}M{platform.more_memory if options.devices else ''}"
         command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", *(disks.IN_NAMESPACE if options.pairs > 1 else ()),
                    str(self.qemu), "-name", "vqcheck-lab",

@@ -46,7 +46,7 @@ def seconds_between(earlier: Snapshot, later: Snapshot) -> Optional[float]:
     before, after = earlier.capture.clock_ns, later.capture.clock_ns
     if before is not None and after is not None:
         known.append((after - before) / NS)
-    first, last = _moment(earlier), _moment(later)
+    first, last = moment(earlier), moment(later)
     if first is not None and last is not None:
         known.append((last - first).total_seconds() - WHOLE_SECOND)
     return max(known, default=None)
@@ -55,7 +55,7 @@ def seconds_between(earlier: Snapshot, later: Snapshot) -> Optional[float]:
 def seconds_at_most(earlier: Snapshot, later: Snapshot) -> Optional[float]:
     """How much time passed at most between two captures of one side, by the time of day; None where that is not known.
     """
-    first, last = _moment(earlier), _moment(later)
+    first, last = moment(earlier), moment(later)
     if first is None or last is None or seconds_between(earlier, later) is None:
         return None
     return (last - first).total_seconds() + WHOLE_SECOND
@@ -63,7 +63,7 @@ def seconds_at_most(earlier: Snapshot, later: Snapshot) -> Optional[float]:
 
 def in_order(snapshots: Sequence[Snapshot]) -> List[Snapshot]:
     """Captures of one side, oldest first: by the clock, else by the time of day, else as they were given."""
-    clocks, moments = [one.capture.clock_ns for one in snapshots], [_moment(one) for one in snapshots]
+    clocks, moments = [one.capture.clock_ns for one in snapshots], [moment(one) for one in snapshots]
     for keys in (clocks, moments):
         if None not in keys and len(set(keys)) == len(keys):
             places: List[Any] = sorted(range(len(keys)), key=lambda place: keys[place])  # noqa: B023
@@ -71,7 +71,8 @@ def in_order(snapshots: Sequence[Snapshot]) -> List[Snapshot]:
     return list(snapshots)
 
 
-def _moment(snapshot: Snapshot) -> Optional[datetime.datetime]:
+def moment(snapshot: Snapshot) -> Optional[datetime.datetime]:
+    """The time of day of a capture, by the side's own clock; None where it is not known."""
     text = snapshot.capture.time
     if text is None:
         return None

@@ -73,7 +73,10 @@ class _Court:
             notes.append(f"seen: {self.seen.note}; {self.busy} queues could be meant, so it counts for none of them. "
                          "Merge the snapshots of one disk")
         status = worst([one.status for one in queues] + ([CANNOT_JUDGE] if grave else []))
-        return Verdict(status, _headline(status, queues), [engine.finding(rule, found) for rule, found in held], queues,
+        first = _headline(status, queues)
+        if status != FAULT:  # what concerns all of them is said first
+            first = "; ".join([*(found.headline for rule, found in held if rule.severity == NOTE), first])
+        return Verdict(status, first, [engine.finding(rule, found) for rule, found in held], queues,
                        _warnings(*self.guests, *self.hosts) + notes)
 
     def _queue(self, one: Pair) -> QueueVerdict:

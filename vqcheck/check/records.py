@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional, Tuple
 from ..snapshot.model import Device, Queue, Snapshot
 from ..virtio import devices, features
 from .pairing import Pair
+from .panic import died
 from .unknown import Unknown, find
 
 ROOTS: Dict[str, Tuple[str, str, int]] = {
@@ -81,13 +82,8 @@ class Records:
 
     @property
     def guest_is_dead(self) -> bool:
-        """The guest's kernel had panicked when it was captured, and it was captured in a QEMU that went on.
-
-        A dump that the kernel's own kdump wrote shows it panicked too, but as it was then.
-        """
-        capture = self.guest_snapshot.capture
-        running = capture.method in ("live", "core") or capture.instant is not None
-        return running and bool(capture.panicked)
+        """Whether the guest's kernel had panicked before the host's side was captured."""
+        return died(self.guest_snapshot, self.host_snapshot)
 
     # What kind of queue it is
 

@@ -20,6 +20,7 @@ from . import (
     lost_interrupt,
     lost_kick,
     machine,
+    nobodys,
     skew,
     vhost,
 )
@@ -30,7 +31,7 @@ RULES: Tuple[Rule, ...] = tuple(sorted((
     *vhost.RULES,
     *interrupts_not_taken.RULES, *interrupts_not_delivered.RULES, *interrupts_on_ccw.RULES,
     *interrupts_not_sent.RULES, lost_interrupt.RULE,
-    *in_order.RULES, *backend.RULES, held_up.RULE, *kicks.RULES, lost_kick.RULE, *above.RULES,
+    *in_order.RULES, *nobodys.RULES, *backend.RULES, held_up.RULE, *kicks.RULES, lost_kick.RULE, *above.RULES,
 ), key=lambda rule: STAGES.index(rule.stage)))
 """Within a stage what is special comes before what is general."""
 

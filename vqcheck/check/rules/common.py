@@ -2,7 +2,7 @@
 import functools
 from typing import Callable, List, Optional, Tuple, Union
 
-from .. import late, wording
+from .. import late, late_held, wording
 from ..case import Case
 from ..late import Late
 from ..persistence import Persistence
@@ -40,7 +40,7 @@ def of_late_kick(test: Callable[[Case, Late], Outcome]) -> Callable[[Case], Outc
 
 def of_held(test: Callable[[Case, Late], Outcome]) -> Callable[[Case], Outcome]:
     """A rule that asks who holds what the device has popped and not returned."""
-    return _behind(late.held, test)
+    return _behind(late_held.held, test)
 
 
 def _behind(gate: Callable[[Case], Gate], test: Callable[[Case, Late], Outcome]) -> Callable[[Case], Outcome]:

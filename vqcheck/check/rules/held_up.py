@@ -2,8 +2,7 @@
 from typing import Any, Dict, List, Optional, Sequence
 
 from ...snapshot.held_model import BlockState, HeldRequest
-from .. import late as lateness
-from .. import remedies, wording
+from .. import late_held, remedies, wording
 from ..case import Case
 from ..history import NS
 from ..late import Late, entries
@@ -17,7 +16,7 @@ DRAINS = "do not run dump-guest-memory, `stop` or migrate now: they drain the di
 
 def test(case: Case) -> Outcome:
     """Whether the device holds something for too long."""
-    late = lateness.held(case)
+    late = late_held.held(case)
     if not isinstance(late, Late):
         return late
     state = blocks(case)

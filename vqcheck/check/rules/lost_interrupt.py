@@ -200,7 +200,7 @@ RULE = Rule(
               "a CPU of the guest is inside the interrupt's handler",
               "a thread of QEMU is on its way from virtqueue_push() to the guest notifier",
               "the transmit queue of a network device that is not stopped: it is reclaimed lazily",
-              "the guest's kernel had panicked when it was captured in a QEMU that went on",
+              "the guest's kernel had panicked before the host's side was captured (G12)",
               "a task of the driver's consumes (balloon, fs, gpu, mem, vsock), in kernels that do not note the "
               "interrupt",
               "the driver has gone on since a capture of the last ten seconds, and no ages say otherwise"),

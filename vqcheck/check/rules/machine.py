@@ -1,7 +1,8 @@
-"""What concerns the VM as a whole: S6, G10."""
+"""What concerns the VM as a whole: S6, G10, G12."""
 from typing import List, NamedTuple, Sequence
 
 from ...snapshot.model import Snapshot
+from ..panic import died
 from ..result import Evidence, Found, Outcome
 from ..rule import HIGH, MACHINE, NOTE, Rule
 from ..verdict import SHOWN, QueueVerdict
@@ -71,4 +72,31 @@ EVERYWHERE = Rule(
     references=("Linux commit c112b5f50232 (posted interrupts that may be lost)",),
 )
 
-RULES = (OTHER_VM, EVERYWHERE)
+def _panicked(machine: Machine) -> Outcome:
+    if not machine.queues:
+        return "asked once the queues are judged"
+    if not died(machine.guest, machine.host):
+        return "its kernel is not known to have panicked before the host's side was captured"
+    return Found("the guest's kernel has panicked", [Evidence(
+        "it has noted a CPU that panicked, and QEMU went on after that", "panic_cpu is set")])
+
+
+PANICKED = Rule(
+    id="G12", slug="guest-panicked",
+    title="The guest's kernel has panicked",
+    blame="guest",
+    severity=NOTE, stage=MACHINE, test=_panicked,
+    holds_when="the guest's panic_cpu is set, and the host's side was captured after its last tick",
+    not_when=("the guest was made to panic because it hung (sysrq, an NMI, for kdump's sake), and the host's side was "
+              "captured before that",),
+    explanation="A kernel that has panicked takes no interrupt any more and posts nothing: what came back from its "
+                "devices since then lies in the rings and looks as if interrupts had been lost.  A disk that had hung "
+                "before may be why it panicked (hung_task_panic); its own last words tell.  Where a kdump kernel runs, "
+                "the devices' rings are that one's.",
+    confirm=("the guest's console; `log` in crash: what did it say last?",),
+    actions=("read the panic's message: if a hung task was the reason, look at the ages of the requests",
+             "keep the dump, and reset the VM"),
+    references=("Linux kernel/panic.c, panic(); kernel/crash_core.c, crash_kexec() (panic_cpu, since 4.5)",),
+)
+
+RULES = (OTHER_VM, EVERYWHERE, PANICKED)
