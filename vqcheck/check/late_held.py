@@ -18,6 +18,7 @@ SECTOR = 512
 
 KEEPS = "the device keeps elements of such a queue for as long as it likes"
 
+
 @once
 def held(case: Case) -> Finding:
     """The requests that the device has popped and not returned: late, young, or none."""
