@@ -106,7 +106,7 @@ def _witness(output: str) -> Dict[str, Any]:
     return found
 
 
-def _host_state(found: Dict[str, int]) -> HostState:
+def _host_state(found: Dict[str, Any]) -> HostState:
     return HostState(**{name: bool(value) if name in FLAGS else value for name, value in found.items()})
 
 

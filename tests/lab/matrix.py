@@ -13,8 +13,9 @@ from . import monitor, sides, survey
 from .capture import Capture, take
 from .kernel import SOURCES
 from .monitor import DeviceStatus
+from .options import Options
 from .survey import Survey
-from .vm import Machine, Options
+from .vm import Machine
 
 LAYOUTS = ("split", "packed")
 

@@ -12,7 +12,7 @@ from .qmp import Qmp
 
 class QueueStatus(NamedTuple):
     """A queue that the driver has set up.  Positions in a packed ring have no wrap counters here."""
-    index: int
+    index: int  # type: ignore[assignment]  # the field's own name, over tuple's method
     size: int
     desc: int
     avail: int

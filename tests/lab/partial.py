@@ -62,7 +62,7 @@ def kdump_unfinished(dump: pathlib.Path, to: pathlib.Path, frame: int) -> pathli
     return to
 
 
-def _kdump(raw: bytes, frame: int) -> Tuple[int, int, int]:
+def _kdump(raw: bytearray, frame: int) -> Tuple[int, int, int]:
     """Where the bitmap of the pages in the dump, their descriptors, and the one of a page begin."""
     block, header, bitmaps = KDUMP_HEADER.unpack_from(raw, KDUMP_HEADER_AT)
     descriptors = (1 + header + bitmaps) * block

@@ -99,7 +99,7 @@ def stuck(seen: Truth, _: Capture) -> None:
     old = _old([one for guest in seen.guests for one in guest.in_flight], HELD)
     assert len(old) == 1 and old[0].head in popped(seen.host, seen.guest), f"one request is to hang: {seen.guests}"
     assert seen.host.inuse >= 1 and seen.device["block"]["in_flight"] >= 1, "the device does not have it"
-    assert [old[0].sector * 512, old[0].length] in seen.device["block"]["tracked"], "no block node has it"
+    assert [(old[0].sector or 0) * 512, old[0].length] in seen.device["block"]["tracked"], "no block node has it"
 
 
 def stuck_in_order(seen: Truth, _: Capture) -> None:

@@ -3,7 +3,7 @@ import json
 import pathlib
 import shutil
 import tempfile
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Callable, Dict, Iterator, Tuple
 
 import pytest
 
@@ -12,7 +12,7 @@ from .capture import Capture
 
 pytestmark = [pytest.mark.lab, pytest.mark.matrix]
 
-CRASHES = {"8": sides.crash, "9": crash9.crash}
+CRASHES: Dict[str, Callable[..., str]] = {"8": sides.crash, "9": crash9.crash}
 """crash 8.0.2 of Debian 12, and 9.0.2 of the suite in the chroot."""
 
 KERNELS = ("5.10", "6.1", "6.12", "7.2")

@@ -67,7 +67,7 @@ def _started(qemu: str) -> Iterator[Bare]:
         words = ["-machine", f"{platform.machine},memory-backend=ram", "-m", f"256M{platform.more_memory}",
                  "-object", "memory-backend-memfd,id=ram,size=256M,share=on",
                  *disks.words(Options(devices=True), platform, folder),
-                 *devices.words(PLATFORM, False, name, name, qemu), *(BRIDGE if _has_bridges(qemu) else ())]
+                 *devices.words(PLATFORM, "", name, name, qemu), *(BRIDGE if _has_bridges(qemu) else ())]
         try:
             with Bare(words, qemu) as bare:
                 yield bare

@@ -16,7 +16,8 @@ from vqcheck.target.files import elf
 from . import layouts, sides, vmcore
 from .capture import Capture, take
 from .kernel import kernel
-from .vm import Machine, Options
+from .options import Options
+from .vm import Machine
 
 pytestmark = pytest.mark.lab
 

@@ -52,12 +52,15 @@ def test_memory_in_huge_pages(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_drgn_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    from vqcheck.target.by_drgn import inside_qemu  # noqa: PLC0415 - only the lab's environment has drgn
+    import drgn  # noqa: PLC0415 - only the lab's environment has it
+
+    from vqcheck.target.by_drgn import inside_qemu  # noqa: PLC0415
+    from vqcheck.target.by_drgn.kernel import CannotOpen  # noqa: PLC0415
     from vqcheck.target.by_drgn.target import Caught  # noqa: PLC0415
-    monkeypatch.setattr(inside_qemu.drgn, "Program", lambda platform: object())
+    monkeypatch.setattr(drgn, "Program", lambda platform: object())
     guest = inside_qemu.Guest("x86_64", [], lambda at, size: b"", b"", False, "core",
                               Caught("core", "core", None, None, None))
-    with pytest.raises(inside_qemu.CannotOpen, match="0.3.0 or newer can: pip install --upgrade drgn"):
+    with pytest.raises(CannotOpen, match="0.3.0 or newer can: pip install --upgrade drgn"):
         inside_qemu.open_guest(guest, lambda memory: None)
 
 

@@ -24,7 +24,8 @@ from . import crash9, inject, layouts, sides, vmcore
 from .capture import Capture, take
 from .dumps import Dumped, dump, refused
 from .layouts import Done, vqcheck
-from .vm import FIRMWARE, Machine, Options
+from .options import Options
+from .vm import FIRMWARE, Machine
 
 pytestmark = pytest.mark.lab
 

@@ -15,8 +15,9 @@ from vqcheck.snapshot.read import read, read_file
 
 from . import debugger, inject, sides
 from .live import BY_DEBUG_INFO, BY_LAYOUT, BY_OWN_LAYOUT, MEMORY_MB, Frame, LiveMachine, Witness
+from .options import Options
 from .sides import Side
-from .vm import Machine, Options
+from .vm import Machine
 
 pytestmark = pytest.mark.lab
 

@@ -156,7 +156,8 @@ def test_writes_that_hang_are_known(read: Read) -> None:
     assert len(hanging) == len(read.cell.survey.hanging) == 2
     for device in hanging:
         requests = [one for queue in device.queues for one in queue.in_flight or [] if one.kind in ("block", "scsi")]
-        disk = next(name for name in read.cell.survey.hanging if name in (device.guest.linux_names or []))
+        names = device.guest.linux_names or [] if device.guest else []
+        disk = next(name for name in read.cell.survey.hanging if name in names)
         busy = [one.tag for one in read.cell.survey.blocks[disk].busy]
         found = {one.sector: one.bytes for one in requests if one.tag in busy}
         assert found == initramfs.HANGING

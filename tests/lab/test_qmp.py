@@ -30,11 +30,12 @@ from .bare import Bare
 from .capture import Capture, take
 from .keep import keep
 from .kernel import DEFAULT
+from .options import Options
 from .qmp import Qmp
 from .sides import ROOT
 from .thread import stopped
 from .vhost_user import GET_VRING_BASE, KINDS, Backend
-from .vm import Machine, Options
+from .vm import Machine
 
 pytestmark = pytest.mark.lab
 

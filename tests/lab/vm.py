@@ -24,6 +24,7 @@ clocks, or for want of a timer's interrupt soon after: after so many seconds the
 in all.  So it is when QEMU gives up meanwhile: 10.0 once failed its own assertion there, in iotlb_to_section()."""
 
 Found = TypeVar("Found")
+Self = TypeVar("Self", bound="Machine")
 
 
 class Ended(RuntimeError):
@@ -46,7 +47,7 @@ class Machine:
         self._qmp: Optional[Qmp] = None
         self._backends: List[Backend] = []
 
-    def __enter__(self) -> "Machine":
+    def __enter__(self: Self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
         try:
             self._start()
