@@ -96,7 +96,7 @@ PANICKED = Rule(
     confirm=("the guest's console; `log` in crash: what did it say last?",),
     actions=("read the panic's message: if a hung task was the reason, look at the ages of the requests",
              "keep the dump, and reset the VM"),
-    references=("Linux kernel/panic.c, panic(); kernel/crash_core.c, crash_kexec() (panic_cpu, since 4.5)",),
+    references=("Linux kernel/panic.c, panic() and nmi_panic() (panic_cpu, since 4.5)",),
 )
 
 RULES = (OTHER_VM, EVERYWHERE, PANICKED)
