@@ -10,6 +10,7 @@ MS = 1_000_000
 BUSY = {"avail": 110, "popped": 108, "used": 104, "last_used": 103, "age_ns": 2 * MS}
 LATER = {"avail": 150, "popped": 148, "used": 144, "last_used": 143, "age_ns": 2 * MS}
 OLD = 30_000 * MS
+PLACE = 4096 * 1000
 
 
 def read(first, again, sides=(0, 1)):
@@ -18,26 +19,23 @@ def read(first, again, sides=(0, 1)):
             for number, (one, other) in enumerate(zip(first, again))]
 
 
-def with_old(sides, old=OLD, offset=None, only=(0, 1)):
-    """The same with the first entry that the device holds being old: with one side only, or with both."""
+def with_old(sides, ages=(OLD, OLD), offset=PLACE):
+    """The same with the first entry that the device holds being so old: by the guest, and by QEMU."""
     guest, host = sides
     (queue,), (theirs,) = guest.devices[0].queues, host.devices[0].queues
     head = theirs.held.requests[0].head
-    place = 4096 * 1000
-    mine = queue._replace(in_flight=[one._replace(age_ns=old, sector=place // 512) if one.head == head and 0 in only
-                                     else one for one in queue.in_flight])
-    held = theirs.held._replace(requests=[
-        one._replace(age_ns=old, offset=place if offset is None else offset) if one.head == head and 1 in only else one
-        for one in theirs.held.requests])
+    mine = queue._replace(in_flight=[one._replace(age_ns=ages[0], sector=PLACE // 512) if one.head == head else one
+                                     for one in queue.in_flight])
+    held = theirs.held._replace(requests=[one._replace(age_ns=ages[1], offset=offset) if one.head == head else one
+                                          for one in theirs.held.requests])
     return (guest._replace(devices=[guest.devices[0]._replace(queues=[mine])]),
             host._replace(devices=[host.devices[0]._replace(queues=[theirs._replace(held=held)])]))
 
 
 def stays(sides, heads, **given):
     """Both sides after another look, at which requests with these heads were still there."""
-    return [one._replace(devices=[one.devices[0]._replace(queues=[moving._queue(
-        one.devices[0].queues[0], moving.Moved("x", 0, heads, "last_used_idx 1, then 2", ["last_used_idx"]))])])
-        for one in with_old(sides, **given)]
+    return [moving.without(one, [moving.Moved(one.devices[0].name, 0, heads, "last_used_idx 1, then 2",
+                                              ["last_used_idx"])]) for one in with_old(sides, **given)]
 
 
 def test_a_busy_queue_does_not_hang():
@@ -75,7 +73,8 @@ def test_one_old_request_beside_others_that_come_and_go():
     assert "as others came and went" in finding.evidence[0].host
 
 
-@pytest.mark.parametrize("given", [{"old": 2 * MS}, {"only": [1]}, {"offset": 8192}])
+@pytest.mark.parametrize("given", [{"ages": (2 * MS, 2 * MS)}, {"ages": (2 * MS, OLD)}, {"ages": (OLD, 2 * MS)},
+                                   {"ages": (OLD, None)}, {"offset": 8192}])
 def test_what_is_not_old_and_of_both_sides_is_no_fault(given):
     held = [one.head for one in pair(**BUSY)[1].devices[0].queues[0].held.requests]
     assert judge(*stays(pair(**BUSY), held[:1], **given)).status != FAULT

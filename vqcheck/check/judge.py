@@ -5,9 +5,9 @@ from ..snapshot import moving
 from ..snapshot.model import GUEST, HOST, Device, Queue, Snapshot
 from . import engine, join, late, wording
 from .case import Case
-from .history import NS, History, Sample, in_order
+from .history import History, Sample, in_order
 from .pairing import Pair, Pairing, pair
-from .persistence import BACKEND_SECONDS, Observed, observed
+from .persistence import BACKEND_SECONDS, Observed, is_stuck, observed
 from .rule import MACHINE, NOTE
 from .rules import skew
 from .rules.machine import Machine
@@ -174,7 +174,7 @@ def _moves(case: Case, judged: engine.Judged) -> Optional[str]:
     missing, or where a request may hang in it while others go on."""
     if not all(moving.REASON in one for one in judged.missing) or case.guest_queue.in_flight is None:
         return None
-    if any(one.age_ns is not None and one.age_ns >= BACKEND_SECONDS * NS for one in case.guest_queue.in_flight):
+    if any(is_stuck(one.age_ns) for one in case.guest_queue.in_flight):
         return None
     old = f"and of what was in flight all the while nothing is {BACKEND_SECONDS:.0f} s old"
     if "last_used_idx" in (case.guest_queue.moved or ()):

@@ -12,14 +12,8 @@ from ..snapshot.request_model import Request
 from ..virtio import devices
 from . import wording
 from .case import Case
-from .history import NS, Sample, moved, stood
-from .persistence import (
-    BACKEND_SECONDS,
-    EVENT_SECONDS,
-    MOVING_SECONDS,
-    Persistence,
-    of_event,
-)
+from .history import Sample, moved, stood
+from .persistence import EVENT_SECONDS, MOVING_SECONDS, Persistence, is_stuck, of_event
 from .result import Excused
 from .stacks import Standing, in_words
 
@@ -217,7 +211,7 @@ def posted_for_long(case: Case, requests: Optional[Sequence[Request]]) -> bool:
         return False
     ages = [one.issued_ns if one.issued_ns is not None or case.popped or case.returned else one.age_ns
             for one in requests]
-    return all(age is not None and age >= BACKEND_SECONDS * NS for age in ages)
+    return all(map(is_stuck, ages))
 
 
 def _pops(queue: Queue) -> Any:
@@ -255,7 +249,7 @@ def _wants_no_kick(case: Case) -> Optional[str]:
 
 def drain(case: Case) -> Optional[str]:
     """What is drained behind the device; None where nothing is."""
-    for state in _block_states(case):
+    for state in block_states(case):
         if state.quiesce_counter:
             return f"the block layer is drained (quiesce_counter {state.quiesce_counter} of {state.node or 'a disk'})"
         for node in state.nodes or []:
@@ -269,10 +263,11 @@ def drain(case: Case) -> Optional[str]:
 def may_be_drained(case: Case) -> bool:
     """Whether a drain behind the device would not be seen, as by QMP."""
     disks = case.guest_device.device_id in (devices.BLOCK, devices.SCSI)
-    return disks and not any(state.quiesce_counter is not None for state in _block_states(case))
+    return disks and not any(state.quiesce_counter is not None for state in block_states(case))
 
 
-def _block_states(case: Case) -> List[BlockState]:
+def block_states(case: Case) -> List[BlockState]:
+    """The block layers behind the device."""
     host = case.host_device.host
     states = [host.block] if host and host.block else [one.block for one in (host.disks if host else None) or []]
     return [one for one in states if one is not None]

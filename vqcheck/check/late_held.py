@@ -7,9 +7,9 @@ from ..snapshot.moving import REASON
 from ..snapshot.request_model import Request
 from ..virtio import devices
 from .case import Case
-from .history import NS, stood
+from .history import stood
 from .late import Finding, Late, entries, once
-from .persistence import BACKEND_SECONDS, Aged, of_backend
+from .persistence import BACKEND_SECONDS, Aged, is_stuck, of_backend
 from .result import Excused
 from .unknown import Unknown
 
@@ -53,16 +53,12 @@ def _held_all_the_while(case: Case) -> Finding:
     """Of a queue that moved while it was read: the requests that both sides found in flight all the time."""
     theirs = {one.head: one for one in case.get("held").requests}
     old = [one for one in case.get("in_flight") if one.head in theirs and _same(one, theirs[one.head])
-           and _is_old(one.age_ns) and _is_old(theirs[one.head].age_ns)]
+           and is_stuck(one.age_ns) and is_stuck(theirs[one.head].age_ns)]
     lasts = of_backend(old, None, None, "")
     if not old or lasts.evidence is None or case.kind == devices.PARKED:
         raise Unknown(f"what the device holds is not known: {REASON}")
     number = sum(theirs[one.head].descriptors or 1 for one in old) if case.packed else len(old)
     return Late(number, f"{entries(case, number, 'request')} in the device's hands", lasts, None, [], old)
-
-
-def _is_old(age_ns: Optional[int]) -> bool:
-    return age_ns is not None and age_ns >= BACKEND_SECONDS * NS
 
 
 def _same(ours: Request, theirs: HeldRequest) -> bool:

@@ -24,6 +24,11 @@ further apart show nothing of the kind."""
 Aged = Union[Request, HeldRequest]
 
 
+def is_stuck(age_ns: Optional[int]) -> bool:
+    """Whether a request of that age, where it is known, is older than any that is merely slow."""
+    return age_ns is not None and age_ns >= BACKEND_SECONDS * NS
+
+
 class Persistence(NamedTuple):
     """What is known of how long a state has lasted."""
 

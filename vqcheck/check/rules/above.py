@@ -8,7 +8,7 @@ from .. import late as lateness
 from .. import wording
 from ..case import Case
 from ..history import NS, stood
-from ..persistence import BACKEND_SECONDS
+from ..persistence import is_stuck
 from ..places import on_ring
 from ..result import Evidence, Found, Outcome, listed
 from ..rule import GUEST, HIGH, MEDIUM, Rule
@@ -31,7 +31,7 @@ NOT_HERE = "no block layer above this queue, or told of at the device's first re
 
 def _old(disk: BlockQueue, *states: str) -> List[WaitingRequest]:
     """Requests that have waited there for long, in one of these states; in any where none is given."""
-    return [one for one in disk.waiting or [] if one.age_ns is not None and one.age_ns >= BACKEND_SECONDS * NS
+    return [one for one in disk.waiting or [] if is_stuck(one.age_ns)
             and (not states or one.state in states)]
 
 

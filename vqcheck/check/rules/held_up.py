@@ -2,11 +2,12 @@
 from typing import Any, Dict, List, Optional, Sequence
 
 from ...snapshot.held_model import BlockState, HeldRequest
+from .. import late as lateness
 from .. import late_held, remedies, wording
 from ..case import Case
 from ..history import NS
 from ..late import Late, entries
-from ..persistence import BACKEND_SECONDS
+from ..persistence import is_stuck
 from ..result import LIKELY, POSSIBLE, Cause, Evidence, Found, Outcome, listed
 from ..rule import BACKEND, HIGH, Rule
 from .common import fields, lasting
@@ -46,14 +47,11 @@ ONLY_WHAT_STOOD = ["the queue moved while it was read, so that only what stood s
 def behind(case: Case, late: Late, why: str, *more: Evidence, of: Sequence[HeldRequest] = (), **rest: Any) -> Found:
     """The finding of a rule that knows who holds the requests; it is about those that it is `of`."""
     given: Dict[str, Any] = {"doubts": late.doubts, "lacking": ONLY_WHAT_STOOD if case.moved else [], **rest}
-    if of and not any(_old(one) for one in of) and any(_old(one) for one in owned(case)):
+    if of and not any(is_stuck(one.age_ns) for one in of) and \
+            any(is_stuck(one.age_ns) for one in owned(case)):
         given["doubts"] = [*given["doubts"], "what is known to be late is another request"]
     return Found(f"{entries(case, late.number, 'request')} seen by the device and not completed: {why}",
                  [*base(case, late), *more], **given)
-
-
-def _old(one: HeldRequest) -> bool:
-    return one.age_ns is not None and one.age_ns >= BACKEND_SECONDS * NS
 
 
 def base(case: Case, late: Late) -> List[Evidence]:
@@ -103,9 +101,7 @@ def _heads(late: Late) -> Optional[str]:
 
 def blocks(case: Case) -> List[BlockState]:
     """The block layers behind the device, as far as anything of them is known."""
-    host = case.host_device.host
-    states = [host.block] if host and host.block else [one.block for one in (host.disks if host else None) or []]
-    return [one for one in states if one is not None and one.in_flight is not None]
+    return [one for one in lateness.block_states(case) if one.in_flight is not None]
 
 
 def _counters(state: BlockState) -> List[Evidence]:
