@@ -92,7 +92,16 @@ def backend_stuck(machine: Machine) -> None:
 
 def throttled(machine: Machine) -> None:
     """The disk may write so little that all further writes wait in its throttle group, as good as for ever."""
-    machine.qmp.command("block_set_io_throttle", id=machine.block_path, bps=0, bps_rd=0, bps_wr=BYTES_A_SECOND, iops=0,
+    _limit(machine, BYTES_A_SECOND)
+
+
+def released(machine: Machine) -> None:
+    """It may write as much as it likes again: all that waited is done."""
+    _limit(machine, 0)
+
+
+def _limit(machine: Machine, bytes_a_second: int) -> None:
+    machine.qmp.command("block_set_io_throttle", id=machine.block_path, bps=0, bps_rd=0, bps_wr=bytes_a_second, iops=0,
                         iops_rd=0, iops_wr=0)
 
 

@@ -84,10 +84,13 @@ def stopped(machine: Machine) -> Sequence[str]:
 
 
 def panicked(machine: Machine) -> Sequence[str]:
-    """The guest's kernel panics under load, while QEMU goes on."""
+    """The guest's kernel panics while writes are in flight, which QEMU does after that."""
     machine.wait_load()
+    inject.throttled(machine)
+    machine.wait_quiet()
     machine.qmp.command("inject-nmi")
     machine.wait("the kernel to panic", lambda: "end Kernel panic" in machine.console())
+    inject.released(machine)
     time.sleep(SETTLE)  # no more words come by which to tell
     return NO_MOMENT
 
